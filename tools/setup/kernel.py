@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A packaged kernel made ready: source, build directory with Rust metadata, image, modules."""
+
+import lzma
+import os
+import re
+import shutil
+import subprocess
+
+import project
+import release
+from marks import Mark
+from progress import Failed, Step
+
+# A change of these makes the prepared build directory stale.
+_BUILD_TOOLS = ("rustc", "bindgen", "clang", "gcc", "pahole", "libelf-dev", "libxxhash-dev")
+_EXPORTS = re.compile(r"EXPORT_SYMBOL_RUST_GPL\((_R\w+)\)")
+
+
+def _log(kernel, stage):
+    return project.LOGS / f"{kernel.release}-{stage}.log"
+
+
+def _unpack(kernel, choice) -> None:
+    """Downloads the packages (apt verifies them) and keeps what is needed of them."""
+    debs = kernel.directory / "debs"
+    files = kernel.directory / "files"
+    root = kernel.directory / "root"
+    with Step("kernel packages", _log(kernel, "download"), "about 290 MB") as step:
+        debs.mkdir(parents=True, exist_ok=True)
+        wanted = [f"{name}={choice['version']}"
+                  for name in release.packages(choice["release"], choice["series"])]
+        # apt skips what is there already and whole.
+        step.run(project.inside_popen,
+                 ["apt-get", "-o", "APT::Sandbox::User=root", "download", *wanted], cwd=debs,
+                 hint="If the index no longer has them, `make upgrade` moves on to a newer kernel;"
+                      " if there was no network, run the same command again.")
+    with Step("kernel source", _log(kernel, "unpack"), "about 20 s") as step:
+        for stale in (files, root, kernel.source):
+            shutil.rmtree(stale, ignore_errors=True)
+        for deb in sorted(debs.glob("*.deb")):
+            step.run(project.inside_popen, ["dpkg-deb", "-x", deb, files])
+        kernel.source.mkdir()
+        step.run(project.inside_popen,
+                 ["tar", "-xf", files / "usr/src" / f"linux-source-{choice['series']}.tar.xz",
+                  "-C", kernel.source, "--strip-components=1"])
+        root.mkdir()
+        (files / "usr/lib").rename(root / "lib")
+        for link in ("build", "source"):
+            (kernel.modules / link).unlink(missing_ok=True)
+        step.run(project.inside_popen, ["depmod", "-b", root, kernel.release])
+    headers = files / "usr/src" / f"linux-headers-{kernel.release}"
+    config = files / "usr/src" / f"linux-config-{choice['series']}" / "config.amd64_none_amd64.xz"
+    stock = kernel.directory / "stock"
+    shutil.rmtree(stock, ignore_errors=True)
+    stock.mkdir()
+    shutil.copy(headers / "Module.symvers", stock)
+    (stock / "config").write_bytes(lzma.decompress(config.read_bytes()))
+    shutil.rmtree(files)
+    shutil.rmtree(debs)
+
+
+def _prepare(kernel) -> None:
+    """Builds the part of the kernel that modules need, the Rust crates' metadata included."""
+    with Step("kernel build directory", _log(kernel, "prepare"), "about 90 s") as step:
+        shutil.rmtree(kernel.objdir, ignore_errors=True)
+        kernel.objdir.mkdir()
+        shutil.copy(kernel.directory / "stock" / "config", kernel.objdir / ".config")
+        make = ["make", "-C", kernel.source, f"O={kernel.objdir}",
+                f"KERNELRELEASE={kernel.release}", "olddefconfig", "rustavailable", "modules_prepare"]
+        processors = len(os.sched_getaffinity(0))
+        step.run(project.inside_popen, [make[0], f"-j{processors}", *make[1:]])
+        shutil.copy(kernel.directory / "stock" / "Module.symvers", kernel.objdir)
+        _check_klp(kernel)
+        _check_metadata(kernel)
+
+
+def _check_klp(kernel) -> None:
+    usage = project.inside([kernel.objdir / "tools/objtool/objtool", "klp"],
+                           capture_output=True, text=True)
+    if "post-link" not in usage.stdout + usage.stderr:
+        raise Failed("objtool was built without its klp subcommand (libxxhash-dev is missing"
+                     " in the toolchain root), so no livepatch module can be made")
+
+
+def _check_metadata(kernel) -> None:
+    """A module links only if our rebuilt crates name their symbols as the stock kernel does.
+
+    The names carry a hash of the crate and its compiler, so equal names mean
+    that the same compiler saw the same crates.
+    """
+    symvers = (kernel.objdir / "Module.symvers").read_text()
+    stock = {line.split()[1] for line in symvers.splitlines() if line.split()[1].startswith("_R")}
+    headers = (kernel.objdir / "rust").glob("exports_*_generated.h")
+    ours = {name for header in headers for name in _EXPORTS.findall(header.read_text())}
+    if not stock:
+        raise Failed(f"{kernel.release} exports no Rust symbols: it was built without CONFIG_RUST")
+    if stock != ours:
+        example = sorted(stock ^ ours)[0]
+        raise Failed(
+            f"the rebuilt Rust crates do not fit {kernel.release}: {len(stock - ours)} of its"
+            f" {len(stock)} Rust symbols are missing, {len(ours - stock)} are not its own,"
+            f" e.g. {example}.\nWas it built with another rustc than the toolchain root's?")
+
+
+def _tool_versions() -> str:
+    return project.inside(["dpkg-query", "-W", *_BUILD_TOOLS], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
+
+
+def marks(choice):
+    """The two stages' marks. The build directory holds absolute paths: TOP is an input."""
+    kernel = project.Kernel(choice["release"])
+    unpacked = Mark(kernel.directory / "unpacked", choice)
+    prepared = Mark(kernel.directory / "prepared",
+                    [unpacked.digest, str(project.TOP), _tool_versions()])
+    return unpacked, prepared
+
+
+def ensure(choice) -> None:
+    kernel = project.Kernel(choice["release"])
+    unpacked, prepared = marks(choice)
+    if not unpacked.holds():
+        prepared.clear()
+        _unpack(kernel, choice)
+        unpacked.set()
+    if not prepared.holds():
+        prepared.clear()
+        _prepare(kernel)
+        prepared.set()
