@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Judges a kernel log: what in it is a complaint of the kernel about itself."""
+
+import re
+from dataclasses import dataclass, field
+
+# Each pattern is matched against a line without its timestamp, from the start unless it says
+# otherwise. User programs that crash are not the kernel's complaint: their tests judge them.
+_COMPLAINTS = [re.compile(pattern) for pattern in (
+    r"WARNING: ",
+    r"BUG: ",
+    r"BUG \S+ \(",                                      # SLUB: "BUG kmalloc-64 (Not tainted): ..."
+    r"kernel BUG at ",
+    r"Oops\b",
+    r"Kernel panic",
+    r"(?i:unable to handle )",
+    r"general protection fault\b",
+    r"(stack segment|double fault|invalid opcode|int3|divide error): ",
+    r".*ftrace bug",
+    r".*\b(KASAN|KCSAN|KMSAN|KFENCE|UBSAN): ",
+    r"ODEBUG: ",
+    r"DEBUG_LOCKS_WARN_ON",
+    r"INFO: task .* blocked for more than ",
+    r"INFO: task .* is blocked on ",
+    r".*INFO: rcu\w* .*(stall|self-detected|detected)",
+    r".*rcu.*kthread starved",
+    r"INFO: (trying to register non-static key|lockdep is turned off|possible |suspicious )",
+    r".*(soft lockup|hard LOCKUP)",
+    r".*(possible|inconsistent) (recursive|circular|irq|lock)",
+    r".*\blist_(add|del)\b.* corruption",
+    r"list_add double add",
+    r"refcount_t: ",
+    r".*Bad (page|rss-counter|page map|swap file entry)",
+    r".*Slab .*Objects remaining",
+    r".*[Ss]lab cache still has objects",
+    r".*still has objects",
+    r".*scheduling while atomic",
+    r".*sleeping function called from ",
+    r".*: page allocation failure: ",
+    r".*kmemleak: \d+ new suspected",
+    r"livepatch: .*(fail|not found|unresolvable|cannot|error|invalid|mismatch)",
+    r"irq \d+: nobody cared",
+    r"mce: \[Hardware Error\]",
+    r"\[log\] \d+ records lost",                        # written by guest.py
+)]
+
+# A backtrace is a complaint when nothing above it in this many lines announced it.
+_BACKTRACE = re.compile(r"Call Trace:")
+_REPORT_LINES = 100
+
+_PREFIX = re.compile(r"(?:<\d+>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])? ?")
+
+
+@dataclass
+class Verdict:
+    """What a log says: complaints nobody expected, and expectations that did not come."""
+
+    unexpected: list = field(default_factory=list)
+    missing: list = field(default_factory=list)
+    expected: list = field(default_factory=list)
+
+    def failures(self):
+        return self.unexpected + [f"expected in the kernel log, but never came: {pattern}"
+                                  for pattern in self.missing]
+
+
+def complaints(log):
+    """Returns the lines of `log` with which the kernel complains, timestamps included."""
+    found, last = [], None
+    for number, line in enumerate(log.splitlines()):
+        text = _PREFIX.sub("", line, count=1)
+        if any(pattern.match(text) for pattern in _COMPLAINTS):
+            last = number
+            found.append(line)
+        elif _BACKTRACE.match(text) and (last is None or number - last > _REPORT_LINES):
+            last = number
+            found.append(line)
+    return found
+
+
+def judge(log, allowed=()):
+    """Sorts the complaints in `log` by whether a pattern in `allowed` expects them."""
+    patterns = [re.compile(pattern) for pattern in allowed]
+    verdict, seen = Verdict(), set()
+    for line in complaints(log):
+        matching = [pattern.pattern for pattern in patterns if pattern.search(line)]
+        (verdict.expected if matching else verdict.unexpected).append(line)
+        seen.update(matching)
+    verdict.missing = [pattern.pattern for pattern in patterns if pattern.pattern not in seen]
+    return verdict
+
+
+_TAINTS = {4: "M (machine check)", 5: "B (bad page)", 7: "D (oops)", 9: "W (warning)",
+           14: "L (soft lockup)"}
+
+
+def taint_complaints(taint):
+    """Names the bits of /proc/sys/kernel/tainted that only a complaint sets."""
+    return [name for bit, name in _TAINTS.items() if taint >> bit & 1]
+
+
+def from_kmsg(record):
+    """Turns one /dev/kmsg record into (sequence number, printk-like lines)."""
+    header, _, rest = record.partition(";")
+    _, sequence, microseconds = header.split(",")[:3]
+    text = re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)),
+                  rest.split("\n")[0])
+    seconds, fraction = divmod(int(microseconds), 1_000_000)
+    stamp = f"[{seconds:5}.{fraction:06}] "
+    return int(sequence), "".join(f"{stamp}{line}\n" for line in text.split("\n"))
+
+
+def timestamp(line):
+    """Returns the seconds in a line's timestamp, or None."""
+    match = re.match(r"(?:<\d+>)?\[\s*(\d+\.\d+)\]", line)
+    return float(match[1]) if match else None

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The command line of QEMU for a test guest."""
+
+# The log buffer holds a whole run; an oops leaves the guest alive so that its log can be fetched,
+# a panic ends QEMU.
+_KERNEL_ARGUMENTS = ("console=ttyS0 panic=-1 log_buf_len=16M printk.devkmsg=on "
+                     "sysctl.kernel.hung_task_timeout_secs=60 sysctl.kernel.hung_task_warnings=-1")
+
+
+def command(vmlinuz, initramfs, console, cpus, memory, cpu, cmdline, extra=()):
+    """Returns argv; the agent's channel is QEMU's standard input and output."""
+    return [
+        "qemu-system-x86_64",
+        "-machine", "q35",
+        "-accel", "tcg,thread=multi",
+        "-cpu", cpu,
+        "-smp", str(cpus),
+        "-m", memory,
+        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        "-chardev", f"file,id=console,path={console}",
+        "-serial", "chardev:console",
+        "-chardev", "stdio,id=agent,signal=off",
+        "-device", "virtio-serial-pci",
+        "-device", "virtserialport,chardev=agent,nr=1",
+        "-kernel", str(vmlinuz),
+        "-initrd", str(initramfs),
+        "-append", f"{_KERNEL_ARGUMENTS} {cmdline}".strip(),
+        *extra,
+    ]
