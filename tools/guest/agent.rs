@@ -64,7 +64,10 @@ impl Agent {
     fn open() -> io::Result<Self> {
         Ok(Self {
             channel: Channel::new(OpenOptions::new().read(true).write(true).open(CHANNEL)?),
-            log: OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open("/dev/kmsg")?,
+            log: OpenOptions::new()
+                .read(true)
+                .custom_flags(O_NONBLOCK)
+                .open("/dev/kmsg")?,
             children: sys::child_events()?,
             jobs: Vec::new(),
         })
@@ -89,14 +92,26 @@ impl Agent {
     /// Waits for anything to do; returns whether the channel is readable.
     fn wait(&self) -> io::Result<bool> {
         let mut fds: Vec<PollFd> = [&self.log, &self.children, self.channel.port()]
-            .map(|file| PollFd { fd: file.as_raw_fd(), events: sys::POLLIN, revents: 0 })
+            .map(|file| PollFd {
+                fd: file.as_raw_fd(),
+                events: sys::POLLIN,
+                revents: 0,
+            })
             .into();
         for job in &self.jobs {
             if let Some(output) = &job.output {
-                fds.push(PollFd { fd: output.as_raw_fd(), events: sys::POLLIN, revents: 0 });
+                fds.push(PollFd {
+                    fd: output.as_raw_fd(),
+                    events: sys::POLLIN,
+                    revents: 0,
+                });
             }
             if let (Some(input), true) = (&job.input, job.has_pending_input()) {
-                fds.push(PollFd { fd: input.as_raw_fd(), events: sys::POLLOUT, revents: 0 });
+                fds.push(PollFd {
+                    fd: input.as_raw_fd(),
+                    events: sys::POLLOUT,
+                    revents: 0,
+                });
             }
         }
         sys::wait_ready(&mut fds)?;
@@ -111,7 +126,8 @@ impl Agent {
                     Ok(job) => self.jobs.push(job),
                     Err(error) => {
                         let why = error.to_string();
-                        self.channel.send(report::REFUSED, frame.job, why.as_bytes())?;
+                        self.channel
+                            .send(report::REFUSED, frame.job, why.as_bytes())?;
                     }
                 }
             }
@@ -167,7 +183,10 @@ impl Agent {
         let mut event = [0; 128];
         while self.children.read(&mut event).is_ok() {}
         while let Some(ended) = sys::reap() {
-            let Some(job) = self.jobs.iter_mut().find(|job| job.pid == ended.pid && !job.ended)
+            let Some(job) = self
+                .jobs
+                .iter_mut()
+                .find(|job| job.pid == ended.pid && !job.ended)
             else {
                 continue;
             };
@@ -189,6 +208,8 @@ impl Agent {
 fn main() {
     prepare_file_systems();
     let mut agent = Agent::open().unwrap_or_else(|error| panic!("open {CHANNEL}: {error}"));
-    agent.run().unwrap_or_else(|error| panic!("channel to the host: {error}"));
+    agent
+        .run()
+        .unwrap_or_else(|error| panic!("channel to the host: {error}"));
     sys::power_off();
 }

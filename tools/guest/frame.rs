@@ -61,7 +61,10 @@ pub struct Channel {
 impl Channel {
     /// Frames will be read from and written to `port`.
     pub fn new(port: File) -> Self {
-        Self { port, received: Vec::new() }
+        Self {
+            port,
+            received: Vec::new(),
+        }
     }
 
     /// The device below, to wait on.

@@ -18,7 +18,11 @@ extern "C" {
 }
 
 fn main() {
-    let kvm = OpenOptions::new().read(true).write(true).open("/dev/kvm").expect("open /dev/kvm");
+    let kvm = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .expect("open /dev/kvm");
     // SAFETY: KVM_CREATE_VM takes a machine type by value, no pointer.
     let vm = unsafe { ioctl(kvm.as_raw_fd(), KVM_CREATE_VM, 0 as c_ulong) };
     assert!(vm >= 0, "KVM_CREATE_VM: {}", io::Error::last_os_error());

@@ -41,14 +41,22 @@ impl Job {
     pub fn start(id: u32, flags: u8, command: &str) -> io::Result<Self> {
         let on_terminal = flags & request::ON_TERMINAL != 0;
         let mut shell = Command::new("/bin/sh");
-        shell.arg("-c").arg(command).env_clear().envs(ENVIRONMENT).current_dir("/");
+        shell
+            .arg("-c")
+            .arg(command)
+            .env_clear()
+            .envs(ENVIRONMENT)
+            .current_dir("/");
         // SAFETY: `enter_session` only makes system calls, as a forked child may.
         unsafe { shell.pre_exec(move || sys::enter_session(on_terminal)) };
 
         let (output, input) = if on_terminal {
             let (master, slave) = sys::pseudo_terminal()?;
             let slave = OpenOptions::new().read(true).write(true).open(slave)?;
-            shell.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave);
+            shell
+                .stdin(slave.try_clone()?)
+                .stdout(slave.try_clone()?)
+                .stderr(slave);
             (master.try_clone()?, Some(master))
         } else {
             let (output, write_end) = sys::pipe()?;

@@ -105,7 +105,13 @@ pub fn mount_kind(kind: &str, target: &str, options: &str) -> io::Result<()> {
     let options = CString::new(options)?;
     // SAFETY: All pointers are to NUL-terminated strings that outlive the call.
     check(unsafe {
-        mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, options.as_ptr().cast())
+        mount(
+            kind.as_ptr(),
+            target.as_ptr(),
+            kind.as_ptr(),
+            0,
+            options.as_ptr().cast(),
+        )
     })?;
     Ok(())
 }
@@ -183,13 +189,21 @@ pub fn pseudo_terminal() -> io::Result<(File, String)> {
         ))?;
         master
     };
-    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+    let end = name
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(name.len());
     Ok((master, String::from_utf8_lossy(&name[..end]).into_owned()))
 }
 
 /// Sets the size of a terminal.
 pub fn set_window(terminal: RawFd, rows: u16, columns: u16) -> io::Result<()> {
-    let size = WinSize { rows, columns, x_pixels: 0, y_pixels: 0 };
+    let size = WinSize {
+        rows,
+        columns,
+        x_pixels: 0,
+        y_pixels: 0,
+    };
     // SAFETY: `size` has the layout of `struct winsize` and outlives the call.
     check(unsafe { ioctl(terminal, TIOCSWINSZ, &size) })?;
     Ok(())

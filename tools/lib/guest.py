@@ -55,6 +55,8 @@ class Guest:
         self._next_record = 0
         self._ready = False
         self._gone = False
+        self._ending = False
+        self._died = False
         self._taint = None
         self.changed = threading.Condition(threading.RLock())
         self._sending = threading.Lock()
@@ -102,6 +104,7 @@ class Guest:
         if self._qemu is None:
             return
         if not self._gone:
+            self._ending = True
             try:
                 self._taint = int(self.read("/proc/sys/kernel/tainted"))
                 self.send(channel.POWER_OFF)
@@ -218,10 +221,14 @@ class Guest:
 
         An expected complaint that did not come is itself in the list.
         """
+        if not self._ready:
+            return [f"{self.name}: the guest never came up"]
         log = self.kernel_log()
         verdict = kernel_log.judge(log, allowed)
         taint = self._taint if self._gone else int(self.read("/proc/sys/kernel/tainted"))
         failures = verdict.failures()
+        if self._died and not verdict.expected:
+            failures.append(f"{self.name}: the guest was gone before its time")
         if taint is not None and not verdict.expected and not verdict.unexpected:
             failures += [f"kernel tainted: {name}" for name in kernel_log.taint_complaints(taint)]
         return failures
@@ -308,6 +315,7 @@ class Guest:
                 self.changed.notify_all()
         with self.changed:
             self._gone = True
+            self._died = not self._ending
             self.changed.notify_all()
 
     def _log_record(self, record):

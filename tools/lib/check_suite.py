@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a test suite of `make check` is given, and how one is run apart from the others."""
+
+import contextlib
+import importlib.util
+import shutil
+import signal
+import threading
+import time
+import traceback
+
+import project
+from guest import Guest
+
+_SUITE_TIMEOUT = 1200
+_HEARTBEAT = 10
+
+
+class SuiteTimeout(Exception):
+    """A suite took longer than it may."""
+
+
+class Check:
+    """The way of one suite to report."""
+
+    def __init__(self, suite, report):
+        self.suite = suite
+        self.log_dir = project.RESULTS / suite
+        self._report = report
+        self._running = []
+        self._used_names = set()
+
+    def result(self, name, core, result, seconds=0.0, note=""):
+        """Reports a test. `core` is "c", "rust" or "-"; `result` "pass", "fail" or "skip"."""
+        prefix = f"{self.suite}."
+        full = name if name.startswith(prefix) else prefix + name
+        self._report.result(full, core, result, seconds, note)
+
+    @contextlib.contextmanager
+    def test(self, name, core):
+        """Reports what happens in a `with` block: pass, or fail for an exception."""
+        begin = time.monotonic()
+        try:
+            yield
+        except Exception as error:
+            self._write_traceback(name)
+            self.result(name, core, "fail", time.monotonic() - begin, _brief(error))
+        else:
+            self.result(name, core, "pass", time.monotonic() - begin)
+
+    def note(self, text):
+        """Prints a line that is no result."""
+        self._report.comment(f"{self.suite}: {text}")
+
+    def count_takeovers(self, count):
+        self._report.count_takeovers(count)
+
+    @contextlib.contextmanager
+    def guest(self, name, allow=(), **arguments):
+        """A Guest whose kernel log is a test of its own.
+
+        `allow` lists patterns of complaints that the suite provokes; each must come.
+        """
+        if name in self._used_names:
+            raise ValueError(f"{self.suite}: a second guest named {name} would take the first's logs")
+        self._used_names.add(name)
+        vm = Guest(f"{self.suite}.{name}", log_dir=self.log_dir / name, **arguments)
+        begin = time.monotonic()
+        self._running.append(name)
+        try:
+            with vm:
+                self.note(f"guest {name} booted in {vm.boot_seconds:.1f} s")
+                yield vm
+        finally:
+            self._running.remove(name)
+            complaints = vm.complaints(allow)
+            more = f" (+{len(complaints) - 1} more, see dmesg.log)" if len(complaints) > 1 else ""
+            self.result(f"{name}.kernel_log", "-", "fail" if complaints else "pass",
+                        time.monotonic() - begin, complaints[0] + more if complaints else "")
+
+    def activity(self):
+        return f"in guest {', '.join(self._running)}" if self._running else "at work"
+
+    def _write_traceback(self, name):
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        path = self.log_dir / f"{name.replace('/', '_')}.traceback"
+        path.write_text(traceback.format_exc())
+
+    def fail_with_traceback(self, name, seconds, error):
+        """Reports the exception being handled as a failed test."""
+        self._write_traceback(name)
+        self.result(name, "-", "fail", seconds, _brief(error))
+
+
+def _brief(error):
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"
+
+
+class Suite:
+    """One file of tools/testing/suites."""
+
+    def __init__(self, path):
+        self.name = path.stem
+        self.title, self.order, self._run = "", 100, None
+        try:
+            spec = importlib.util.spec_from_file_location(f"suite_{self.name}", path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            self.title = getattr(module, "TITLE", "")
+            self.order = getattr(module, "ORDER", 100)
+            self.timeout = getattr(module, "TIMEOUT", _SUITE_TIMEOUT)
+            self._run = module.run
+        except Exception:
+            self.timeout = _SUITE_TIMEOUT
+            self._broken = traceback.format_exc()
+
+    def run(self, report):
+        """Runs the suite; whatever it does, the other suites can go on."""
+        check = Check(self.name, report)
+        shutil.rmtree(check.log_dir, ignore_errors=True)
+        before, begin = report.count(), time.monotonic()
+        report.comment("")
+        report.comment(f"{self.name}: {self.title}" if self.title else self.name)
+        try:
+            with _time_limit(self.name, self.timeout), _heartbeat(check, report):
+                if self._run is None:
+                    raise ImportError(self._broken)
+                self._run(check)
+            if report.count() == before:
+                raise RuntimeError("the suite ended without a single test")
+        except (Exception, SystemExit) as error:
+            check.fail_with_traceback("suite", time.monotonic() - begin, error)
+        report.suite_done(self.name, time.monotonic() - begin, report.count() - before)
+
+
+@contextlib.contextmanager
+def _time_limit(name, seconds):
+    def expire(*_):
+        raise SuiteTimeout(f"{name} did not end within {seconds} s")
+
+    previous = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@contextlib.contextmanager
+def _heartbeat(check, report):
+    over = threading.Event()
+
+    def beat():
+        while not over.wait(_HEARTBEAT):
+            report.heartbeat(f"{check.suite}: {check.activity()}")
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

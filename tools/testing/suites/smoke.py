@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The stock kernel boots, is as this project expects it, and can run virtual machines."""
+
+import project
+from guest import GuestDied
+
+TITLE = "the stock kernel as it comes, and the tools that watch it"
+ORDER = 0
+
+# What the kernel's memory management and its drivers call of the MMU-notifier core.
+CORE_FUNCTIONS = """
+    __mmu_notifier_release __mmu_notifier_clear_flush_young __mmu_notifier_clear_young
+    __mmu_notifier_test_young __mmu_notifier_invalidate_range_start
+    __mmu_notifier_invalidate_range_end __mmu_notifier_arch_invalidate_secondary_tlbs
+    __mmu_notifier_subscriptions_destroy mmu_notifier_register __mmu_notifier_register
+    mmu_notifier_unregister mmu_notifier_get_locked mmu_notifier_put mmu_notifier_synchronize
+    mmu_interval_notifier_insert mmu_interval_notifier_insert_locked
+    mmu_interval_notifier_remove mmu_interval_read_begin
+""".split()
+
+
+def run(check):
+    with check.guest("stock", modules=["kvm-amd"]) as vm:
+        with check.test("release", "c"):
+            release = vm.read("/proc/sys/kernel/osrelease").strip()
+            assert release == project.kernel().release, f"the guest runs {release}"
+        with check.test("core_functions", "c"):
+            _core_functions(vm)
+        with check.test("no_livepatch", "c"):
+            patches = vm.run("ls /sys/kernel/livepatch", check=True).output
+            assert patches == "", f"livepatches are there: {patches}"
+            taint = vm.read("/proc/sys/kernel/tainted").strip()
+            assert taint == "0", f"the kernel is tainted: {taint}"
+        with check.test("kvm_creates_a_vm", "c"):
+            vm.hold_vm()
+            paging = vm.read("/sys/module/kvm_amd/parameters/npt").strip()
+            assert paging == "Y", "KVM does not use nested paging"
+        with check.test("jobs", "-"):
+            _jobs(vm)
+        with check.test("files", "-"):
+            _files(vm, check.log_dir)
+    _death_is_noticed(check)
+
+
+def _core_functions(vm):
+    symbols = vm.run("awk '$2 ~ /[tT]/ {print $3}' /proc/kallsyms", check=True).output.split()
+    traceable = vm.read("/sys/kernel/tracing/available_filter_functions").split()
+    wrong = [function for function in CORE_FUNCTIONS
+             if symbols.count(function) != 1 or traceable.count(function) != 1]
+    assert not wrong, f"not there exactly once, or not to be patched: {' '.join(wrong)}"
+
+
+def _jobs(vm):
+    """Jobs run side by side, with their own output, status and time."""
+    waiting = [vm.start(f"read line; echo $line {number}; exit {number}", stdin=None)
+               for number in range(3)]
+    for number, job in enumerate(waiting):
+        result = job.wait()
+        assert (result.status, result.output) == (number, f"{number}\n"), result
+    reader = vm.start("mkfifo /tmp/fifo && exec cat /tmp/fifo")
+    assert reader.poll() is None, "a job that waits for another has ended"
+    writer = vm.run("until [ -p /tmp/fifo ]; do :; done; seq 100000 > /tmp/fifo")
+    assert writer.status == 0, writer
+    assert reader.wait().output.split() == [str(n) for n in range(1, 100001)]
+    victim = vm.start("sleep 1000 & wait")
+    victim.signal("KILL")
+    assert victim.wait().status == -9, "a killed job did not say so"
+
+
+def _files(vm, directory):
+    content = bytes(range(256)) * 4096
+    source = directory / "sent"
+    source.write_bytes(content)
+    vm.put(source, "/tmp/dir/sent")
+    vm.fetch("/tmp/dir/sent", directory / "received")
+    assert (directory / "received").read_bytes() == content, "a file changed on its way"
+
+
+def _death_is_noticed(check):
+    """A guest that panics under a running command is reported as dead, its last words kept."""
+    with check.test("death_is_noticed", "-"):
+        try:
+            with check.guest("panic", allow=["Kernel panic - not syncing: sysrq"]) as vm:
+                vm.start("sleep 1000")
+                vm.run("echo c > /proc/sysrq-trigger")
+        except GuestDied as error:
+            assert "Kernel panic" in str(error), error
+        else:
+            raise AssertionError("a panic went unnoticed")
