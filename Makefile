@@ -1,9 +1,60 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# `make help` lists the targets. The kernel's own build reads Kbuild instead.
+# Entry points only; `make help` lists them. The kernel's build reads Kbuild.
 
-export KVER KDIR
+PYTHON := python3
 
-.PHONY: setup
-setup:
-	@python3 tools/setup/setup.py
+export KVER KDIR SUITES
+
+.NOTPARALLEL:
+.PHONY: all module programs setup upgrade demo check shell mutants \
+	fmt-check lint clean distclean help bootstrap packaged
+
+all: module programs
+
+module: $(if $(KDIR),bootstrap,setup)
+	@$(PYTHON) tools/build/module.py
+
+programs: setup
+	@$(PYTHON) tools/build/programs.py
+
+setup: bootstrap
+	@$(PYTHON) tools/setup/setup.py $(if $(filter setup,$(MAKECMDGOALS)),--explain)
+
+upgrade: bootstrap
+	@$(PYTHON) tools/setup/setup.py --upgrade --explain
+
+demo: packaged all
+	@$(PYTHON) tools/demo/demo.py
+
+check: packaged all
+	@$(PYTHON) tools/testing/check.py
+
+shell: packaged all
+	@$(PYTHON) tools/guest/shell.py
+
+mutants: packaged all
+	@$(PYTHON) tools/testing/mutants.py
+
+fmt-check: setup
+	@$(PYTHON) tools/build/style.py fmt
+
+lint: setup
+	@$(PYTHON) tools/build/style.py lint
+
+clean:
+	@$(PYTHON) tools/setup/clean.py
+
+distclean:
+	@$(PYTHON) tools/setup/clean.py --all
+
+bootstrap:
+	@sh tools/setup/bootstrap.sh
+
+# The guests boot a packaged kernel; a module built for another one is no use there.
+packaged:
+	@test -z "$(KDIR)" || { echo "KDIR= only builds the module (make module KDIR=...);" \
+		"the guests run a packaged kernel, chosen by KVER=" >&2; exit 1; }
+
+help:
+	@cat tools/setup/help.txt

@@ -23,6 +23,6 @@ def held(purpose: str):
         lock.truncate(0)
         lock.write(f"process {os.getpid()}: {purpose}")
         lock.flush()
-        # Children keep the lock: one that survives us still writes here.
+        # A child that survives us may still write here: it keeps the lock.
         os.set_inheritable(lock.fileno(), True)
         yield

@@ -57,7 +57,9 @@ class Step:
     def run(self, start, argv, hint: str = "", **kwargs) -> None:
         """Runs argv by `start` (a Popen-like callable); its output goes to the log."""
         with self.log.open("ab") as out:
-            process = start(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **kwargs)
+            # The lock's descriptor is inherited: a child that survives us keeps it.
+            process = start(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                            close_fds=False, **kwargs)
             try:
                 status = process.wait()
             except BaseException:

@@ -11,7 +11,7 @@ from progress import Failed, Step
 _IMAGE = re.compile(r"linux-image-((\d+\.\d+)(?:\.\d+)*[^-]*-amd64)")
 
 
-def _remembered() -> dict:
+def remembered() -> dict:
     try:
         return json.loads(project.choices_file().read_text())
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def _select(wanted: str, candidates: list[dict]) -> dict:
 
 def choose(wanted: str, anew: bool) -> dict:
     """The kernel for KVER=wanted; with `anew`, forget the earlier answer."""
-    choices = _remembered()
+    choices = remembered()
     before = choices.get(wanted)
     if before and not anew:
         return before

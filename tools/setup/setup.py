@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """make setup: the toolchain root and the chosen kernel, each stage done once."""
 
+import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -11,26 +13,59 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 import kernel
 import lock
-import progress
+import preflight
 import release
 import toolroot
+from progress import Failed, say
+
+_HOW_TO_MOVE_ON = """\
+This checkout keeps to that kernel. `make upgrade` moves on to the newest packaged
+one; KVER=SERIES or KVER=RELEASE takes another for one command."""
+
+
+def needed_disk(wanted: str) -> int:
+    """Megabytes that the stages still to be done will take."""
+    if not toolroot.mark().holds():
+        # The kernel's marks depend on the root's packages: count it too.
+        return preflight.TOOLROOT_MB + preflight.KERNEL_MB
+    choice = release.remembered().get(wanted)
+    prepared = choice and all(mark.holds() for mark in kernel.marks(choice))
+    return 0 if prepared else preflight.KERNEL_MB
+
+
+def set_up(wanted: str, upgrade: bool, explain: bool) -> None:
+    begin = time.monotonic()
+    preflight.check_path()
+    preflight.check_namespaces()
+    with lock.held("setup"):
+        preflight.check_disk(needed_disk(wanted))
+        toolroot.ensure()
+        choice = release.choose(wanted, upgrade)
+        kernel.ensure(choice)
+    say(f"Linux {choice['release']} (Debian {choice['version']}) is set up"
+        f" [{time.monotonic() - begin:.0f} s]")
+    if explain:
+        say(_HOW_TO_MOVE_ON)
+
+
+def interrupt(*_signal) -> None:
+    raise KeyboardInterrupt
 
 
 def main() -> None:
-    wanted = os.environ.get("KVER", "")
-    begin = time.monotonic()
-    with lock.held("setup"):
-        toolroot.ensure()
-        choice = release.choose(wanted, anew="--upgrade" in sys.argv[1:])
-        kernel.ensure(choice)
-    progress.say(f"set up for Linux {choice['release']} (package version {choice['version']})"
-                 f" in {time.monotonic() - begin:.0f} s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--upgrade", action="store_true", help="choose the kernel anew")
+    parser.add_argument("--explain", action="store_true", help="say how to choose another one")
+    options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        set_up(os.environ.get("KVER", ""), options.upgrade, options.explain)
+    except (Failed, OSError) as failure:
+        sys.exit(f"\nsetup: {failure}")
+    except KeyboardInterrupt:
+        sys.exit("\nsetup: interrupted; the same command goes on from the last completed stage")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except progress.Failed as failure:
-        sys.exit(f"\nsetup: {failure}")
-    except KeyboardInterrupt:
-        sys.exit("\nsetup: interrupted; run it again to go on from the last completed stage")
+    main()

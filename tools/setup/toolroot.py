@@ -8,6 +8,7 @@ from pathlib import Path
 import project
 from marks import Mark
 from progress import Step
+from remove import remove
 
 SUITE = "trixie"
 PACKAGES = Path(__file__).with_name("packages.txt")
@@ -40,13 +41,6 @@ def _proxies() -> list[str]:
 def mark() -> Mark:
     # Inside the root: renaming the root into place completes both.
     return Mark(project.toolroot() / "etc" / "mmu-notifier-toolroot", [SUITE, packages(), _ADD_BACKPORTS])
-
-
-def remove(directory: Path) -> None:
-    """Removes a directory that may hold files of subordinate users."""
-    if directory.exists():
-        subprocess.run([*project.private_mounts(), "rm", "-rf", "--one-file-system", "--", directory],
-                       check=True)
 
 
 def ensure() -> None:
