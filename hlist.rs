@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The list side: subscriptions to a whole address space.
+//!
+//! Readers are the VM's calls, in an SRCU section of the list's domain. A callback that sleeps
+//! keeps the section, and with it whoever waits for the domain.
+
+use kernel::{
+    bindings,
+    error::code::EAGAIN,
+    ffi::{
+        c_int,
+        c_ulong, //
+    },
+    prelude::*,
+    str::CStrExt,
+    warn_on, //
+};
+
+use crate::{
+    ffi,
+    range::Range,
+    subscriptions::{
+        Subscription,
+        Subscriptions, //
+    },
+};
+
+/// Calls every `release`, then empties the list.
+///
+/// Runs once in the life of an `mm`, from `exit_mmap()`. Registration cannot race with it, since
+/// that needs `mm_users`; other callbacks can, through the reverse maps. `unregister` may be under
+/// way for a subscription: whoever unlinks it first has called its `release`, and both wait for
+/// the other's section below.
+///
+/// Context: sleeps.
+pub(crate) fn release(subscriptions: &Subscriptions, mm: *mut bindings::mm_struct) {
+    let domain = subscriptions.domain();
+    {
+        let section = domain.read();
+        for subscription in subscriptions.iter(&section) {
+            call_release(subscription, mm);
+        }
+        subscriptions.lock().unlink_all();
+    }
+    // No page is freed before a `release` that an unregister began has returned.
+    let _ = domain.synchronize();
+}
+
+/// Calls `release`, where the driver has one.
+///
+/// Context: in a section of the list's domain; sleeps.
+pub(crate) fn call_release(subscription: Subscription<'_>, mm: *mut bindings::mm_struct) {
+    if let Some(release) = subscription.ops().release {
+        // SAFETY: The subscription is valid; the driver's callback takes just these.
+        unsafe { release(subscription.as_ptr(), mm) };
+    }
+}
+
+/// Whether any secondary MMU has used the range; all of them forget and flush.
+///
+/// Context: atomic.
+pub(crate) fn clear_flush_young(
+    subscriptions: &Subscriptions,
+    mm: *mut bindings::mm_struct,
+    start: c_ulong,
+    end: c_ulong,
+) -> bool {
+    let section = subscriptions.domain().read();
+    let mut young = false;
+    for subscription in subscriptions.iter(&section) {
+        if let Some(clear_flush_young) = subscription.ops().clear_flush_young {
+            // SAFETY: The subscription is valid; the driver's callback takes just these.
+            young |= unsafe { clear_flush_young(subscription.as_ptr(), mm, start, end) };
+        }
+    }
+    young
+}
+
+/// Whether any secondary MMU has used the range; all of them forget, and need not flush.
+///
+/// Context: atomic.
+pub(crate) fn clear_young(
+    subscriptions: &Subscriptions,
+    mm: *mut bindings::mm_struct,
+    start: c_ulong,
+    end: c_ulong,
+) -> bool {
+    let section = subscriptions.domain().read();
+    let mut young = false;
+    for subscription in subscriptions.iter(&section) {
+        if let Some(clear_young) = subscription.ops().clear_young {
+            // SAFETY: The subscription is valid; the driver's callback takes just these.
+            young |= unsafe { clear_young(subscription.as_ptr(), mm, start, end) };
+        }
+    }
+    young
+}
+
+/// Whether any secondary MMU has used the page; the first that has ends the walk.
+///
+/// Context: atomic.
+pub(crate) fn test_young(
+    subscriptions: &Subscriptions,
+    mm: *mut bindings::mm_struct,
+    address: c_ulong,
+) -> bool {
+    let section = subscriptions.domain().read();
+    // Not `Iterator::any`, to keep the guard plainly around the calls.
+    for subscription in subscriptions.iter(&section) {
+        if let Some(test_young) = subscription.ops().test_young {
+            // SAFETY: The subscription is valid; the driver's callback takes just these.
+            if unsafe { test_young(subscription.as_ptr(), mm, address) } {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Calls every `invalidate_range_start`.
+///
+/// All are called even after one has said `EAGAIN`; then those that have an
+/// `invalidate_range_end` get it at once, because the caller will not call it. One that may fail
+/// must not have one: it would get an end whose start it refused.
+///
+/// # Errors
+///
+/// What the last failing callback returned. Only a range that is not blockable may fail.
+///
+/// Context: sleeps if the range is blockable.
+pub(crate) fn invalidate_range_start(subscriptions: &Subscriptions, range: Range<'_>) -> c_int {
+    let section = subscriptions.domain().read();
+    let mut result = 0;
+    for subscription in subscriptions.iter(&section) {
+        let Some(start) = subscription.ops().invalidate_range_start else {
+            continue;
+        };
+        let ret = blockable_as(range, || {
+            // SAFETY: The subscription is valid; the driver's callback takes just these.
+            unsafe { start(subscription.as_ptr(), range.as_ptr()) }
+        });
+        if ret != 0 {
+            report_failed_start(start as *const c_void, ret, range);
+            warn_on!(range.blockable() || ret != EAGAIN.to_errno());
+            warn_on!(subscription.ops().invalidate_range_end.is_some());
+            result = ret;
+        }
+    }
+    if result != 0 {
+        for subscription in subscriptions.iter(&section) {
+            if let Some(end) = subscription.ops().invalidate_range_end {
+                // SAFETY: As above.
+                unsafe { end(subscription.as_ptr(), range.as_ptr()) };
+            }
+        }
+    }
+    result
+}
+
+/// Calls every `invalidate_range_end`.
+///
+/// Context: sleeps if the range is blockable.
+pub(crate) fn invalidate_range_end(subscriptions: &Subscriptions, range: Range<'_>) {
+    let section = subscriptions.domain().read();
+    for subscription in subscriptions.iter(&section) {
+        if let Some(end) = subscription.ops().invalidate_range_end {
+            blockable_as(range, || {
+                // SAFETY: The subscription is valid; the driver's callback takes just these.
+                unsafe { end(subscription.as_ptr(), range.as_ptr()) }
+            });
+        }
+    }
+}
+
+/// Calls every `arch_invalidate_secondary_tlbs`.
+///
+/// Context: atomic; page-table locks may be held.
+pub(crate) fn arch_invalidate_secondary_tlbs(
+    subscriptions: &Subscriptions,
+    mm: *mut bindings::mm_struct,
+    start: c_ulong,
+    end: c_ulong,
+) {
+    let section = subscriptions.domain().read();
+    for subscription in subscriptions.iter(&section) {
+        if let Some(invalidate) = subscription.ops().arch_invalidate_secondary_tlbs {
+            // SAFETY: The subscription is valid; the driver's callback takes just these.
+            unsafe { invalidate(subscription.as_ptr(), mm, start, end) };
+        }
+    }
+}
+
+/// Calls a callback so that a debug kernel reports it if it sleeps where it must not.
+#[inline]
+fn blockable_as<R>(range: Range<'_>, callback: impl FnOnce() -> R) -> R {
+    if range.blockable() {
+        return callback();
+    }
+    // SAFETY: No preconditions; paired below.
+    unsafe { ffi::mmn_non_block_start() };
+    let result = callback();
+    // SAFETY: Pairs with the start above.
+    unsafe { ffi::mmn_non_block_end() };
+    result
+}
+
+/// Names the driver that refused, in C's words.
+#[cold]
+fn report_failed_start(callback: *const c_void, ret: c_int, range: Range<'_>) {
+    let non = if range.blockable() { c"" } else { c"non-" };
+    // SAFETY: The format takes a pointer (as a symbol), an int and a string.
+    unsafe {
+        bindings::_printk(
+            c"\x016%pS callback failed with %d in %sblockable context.\n".as_char_ptr(),
+            callback,
+            ret,
+            non.as_char_ptr(),
+        )
+    };
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Compatible or native: how a registration excludes the VM.
+//!
+//! While livepatch moves tasks over one by one, some register through C and some through Rust.
+//! C takes the locks of an `mm` in the order of its VMAs, under a mutex for the whole machine;
+//! [`crate::mm_lock`] takes them in the order of their addresses, without. One of each on two
+//! processes that map the same files could wait for each other for ever. So there are two modes:
+//!
+//! - *compatible*: registrations call the kernel's own `mm_take_all_locks()`;
+//! - *native*: registrations sort.
+//!
+//! A registration stays in the mode that it began in, and a change of mode waits until all those
+//! of the other mode are done: the gate is a per-CPU reader-writer semaphore, of which a
+//! registration holds the reading side. It nests inside `mmap_lock` and outside every lock that a
+//! registration takes.
+
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::atomic::{
+        ordering::Relaxed,
+        Atomic, //
+    },
+    types::NotThreadSafe, //
+};
+
+use crate::ffi;
+
+/// Written with the gate held for writing, trusted with it held for reading.
+static NATIVE: Atomic<bool> = Atomic::<bool>::new(cfg!(not(MODULE)));
+
+/// Makes the gate, before anything is taken over.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+///
+/// Context: sleeps.
+pub(crate) fn init() -> Result {
+    // SAFETY: Called once, before the gate is used.
+    to_result(unsafe { ffi::mmn_gate_init() })
+}
+
+/// Takes the gate down, when nothing can enter it any more.
+///
+/// Context: sleeps.
+pub(crate) fn exit() {
+    // SAFETY: Called once, after `init()`, when this crate's functions are unreachable.
+    unsafe { ffi::mmn_gate_exit() };
+}
+
+/// Evidence that the mode does not change.
+///
+/// # Invariants
+///
+/// The current task holds the gate for reading until drop, and `native` is the mode.
+pub(crate) struct Gate {
+    native: bool,
+    _not_send: NotThreadSafe,
+}
+
+impl Gate {
+    /// Enters the gate.
+    ///
+    /// Context: sleeps while the mode is being changed.
+    pub(crate) fn enter() -> Self {
+        // SAFETY: No preconditions; paired in `drop()`.
+        unsafe { ffi::mmn_gate_read_lock() };
+        // INVARIANT: The gate was just entered.
+        Self {
+            native: NATIVE.load(Relaxed),
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Whether registrations sort.
+    pub(crate) fn is_native(&self) -> bool {
+        self.native
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { ffi::mmn_gate_read_unlock() };
+    }
+}
+
+fn switch(native: bool) {
+    // SAFETY: No preconditions; paired below. Waits for every registration of the old mode.
+    unsafe { ffi::mmn_gate_write_lock() };
+    NATIVE.store(native, Relaxed);
+    // SAFETY: Pairs with the lock above.
+    unsafe { ffi::mmn_gate_write_unlock() };
+}
+
+/// Livepatch's post-patch step: no task is inside C's functions any more.
+///
+/// Context: sleeps until registrations that are under way are done.
+#[no_mangle]
+extern "C" fn mmn_go_native() {
+    switch(true);
+}
+
+/// Livepatch's pre-unpatch step: tasks are about to enter C's functions again.
+///
+/// Context: sleeps until registrations that are under way are done.
+#[no_mangle]
+extern "C" fn mmn_go_compatible() {
+    switch(false);
+}
+
+/// What the module parameter `mode` shows.
+#[no_mangle]
+extern "C" fn mmn_mode_is_native() -> bool {
+    NATIVE.load(Relaxed)
+}

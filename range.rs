@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The range that the VM is about to invalidate.
+//!
+//! C header: `include/linux/mmu_notifier.h`.
+
+use kernel::{
+    bindings,
+    ffi::c_ulong, //
+};
+
+/// A `struct mmu_notifier_range` for the length of one call from the VM.
+///
+/// # Invariants
+///
+/// The pointee is valid for `'a` and only the current task writes to it. `start < end`, and the
+/// subscriptions of its `mm` are set up: the VM calls out of line for no other.
+#[derive(Clone, Copy)]
+pub(crate) struct Range<'a>(&'a bindings::mmu_notifier_range);
+
+impl<'a> Range<'a> {
+    /// Takes the range that the VM passed.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the type invariants.
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: *const bindings::mmu_notifier_range) -> Self {
+        // INVARIANT: By this function's own requirements.
+        // SAFETY: By this function's own requirements.
+        Self(unsafe { &*ptr })
+    }
+
+    /// The range of everything, when an address space is released.
+    pub(crate) fn released(mm: *mut bindings::mm_struct) -> bindings::mmu_notifier_range {
+        bindings::mmu_notifier_range {
+            mm,
+            start: 0,
+            end: c_ulong::MAX,
+            flags: bindings::MMU_NOTIFIER_RANGE_BLOCKABLE,
+            event: bindings::mmu_notifier_event_MMU_NOTIFY_RELEASE,
+            owner: core::ptr::null_mut(),
+        }
+    }
+
+    /// As C callbacks take it.
+    #[inline]
+    pub(crate) fn as_ptr(self) -> *const bindings::mmu_notifier_range {
+        self.0
+    }
+
+    /// The address space that the range lies in.
+    #[inline]
+    pub(crate) fn mm(self) -> *mut bindings::mm_struct {
+        self.0.mm
+    }
+
+    /// First address.
+    #[inline]
+    pub(crate) fn start(self) -> c_ulong {
+        self.0.start
+    }
+
+    /// Last address: interval trees hold closed intervals, ranges are half open.
+    #[inline]
+    pub(crate) fn last(self) -> c_ulong {
+        self.0.end.wrapping_sub(1)
+    }
+
+    /// Whether callbacks may sleep.
+    #[inline]
+    pub(crate) fn blockable(self) -> bool {
+        self.0.flags & bindings::MMU_NOTIFIER_RANGE_BLOCKABLE != 0
+    }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The life of a subscription to a whole address space: register or get, unregister or put.
+//!
+//! A subscription pins `mm_count`. It is unlinked under the state's spinlock, and its memory is the
+//! driver's again after a grace period: unregister waits for it, put has `free_notifier` called.
+
+use core::ptr::NonNull;
+use kernel::{
+    bindings,
+    container_of,
+    error::{
+        code::{
+            EINVAL,
+            EOVERFLOW, //
+        },
+        from_err_ptr, //
+    },
+    mm::Mm,
+    prelude::*,
+    warn_on, //
+};
+
+use crate::{
+    ffi,
+    hlist,
+    mm::{
+        self,
+        WriteLocked, //
+    },
+    mm_lock::MmAllLocks,
+    srcu,
+    subscriptions::{
+        Subscription,
+        Subscriptions, //
+    },
+    warn_on_once, //
+};
+
+type Notifier = bindings::mmu_notifier;
+type Ops = bindings::mmu_notifier_ops;
+
+/// What to attach to an address space.
+#[derive(Clone, Copy)]
+pub(crate) enum What {
+    /// The state and its interval tree, for interval subscriptions to come.
+    Itree,
+    /// A subscription to the whole.
+    Whole(NonNull<Notifier>),
+}
+
+/// Attaches a subscription, creating the state at the first.
+///
+/// No invalidation runs at the moment of the attachment, by [`MmAllLocks`].
+///
+/// # Errors
+///
+/// - `EINVAL` if the table of operations mixes the range model and the TLB-flush model, or if the
+///   caller holds no `mm_users` (where C stops the machine); both are warned about.
+/// - `ENOMEM` if the state cannot be allocated.
+/// - `EINTR` if a signal is pending.
+///
+/// Nothing has changed then.
+///
+/// Context: sleeps. `mmap_lock` held for writing, no other lock of the VM.
+///
+/// # Safety
+///
+/// The caller holds `mm_users`. A subscription must be valid with its `ops` set, on no list, and
+/// stay valid until it has been unregistered or freed.
+pub(crate) unsafe fn register(what: What, mm: WriteLocked<'_>) -> Result {
+    if warn_on!(mm::users(mm.mm()) <= 0) {
+        return Err(EINVAL);
+    }
+    if let What::Whole(subscription) = what {
+        // SAFETY: By this function's own requirements.
+        let ops = unsafe { &*(*subscription.as_ptr()).ops };
+        let ranges = ops.invalidate_range_start.is_some() || ops.invalidate_range_end.is_some();
+        if warn_on_once!(ops.arch_invalidate_secondary_tlbs.is_some() && ranges) {
+            return Err(EINVAL);
+        }
+    }
+
+    // Allocating takes locks that `MmAllLocks` may hold. That the state is missing stays true,
+    // since it is only published with the `mmap_lock` held for writing.
+    let new = match Subscriptions::of(mm.mm()) {
+        Some(_) => None,
+        None => Some(Subscriptions::new()?),
+    };
+    let locks = MmAllLocks::take(mm)?;
+    let subscriptions = match new {
+        Some(new) => Subscriptions::publish(new, &locks),
+        // SAFETY: Found above, and it stays.
+        None => unsafe { Subscriptions::of_subscribed(mm.mm().as_raw()) },
+    };
+    match what {
+        What::Itree => subscriptions.enable_itree(&locks),
+        What::Whole(subscription) => {
+            // `unregister()` or `free_after_put()` drops it.
+            mm::pin(mm.mm());
+            // SAFETY: By this function's own requirements; nobody else can reach it yet.
+            unsafe {
+                (*subscription.as_ptr()).mm = mm.mm().as_raw();
+                (*subscription.as_ptr()).users = 1;
+                subscriptions.lock().link(subscription, &locks);
+            }
+        }
+    }
+    drop(locks);
+    warn_on!(mm::users(mm.mm()) <= 0);
+    Ok(())
+}
+
+/// The state of `mm` with its interval side turned on, creating both if need be.
+///
+/// # Errors
+///
+/// As for [`register`], which `register_itree` is to call.
+pub(crate) fn with_itree(
+    mm: &Mm,
+    register_itree: impl FnOnce() -> Result,
+) -> Result<&Subscriptions> {
+    match Subscriptions::of(mm) {
+        Some(subscriptions) if subscriptions.has_itree() => Ok(subscriptions),
+        _ => {
+            register_itree()?;
+            Subscriptions::of(mm).ok_or(EINVAL)
+        }
+    }
+}
+
+/// Detaches a subscription. Once this returns, no callback of it runs or will run.
+///
+/// `release` is called here unless the address space has died first.
+///
+/// Context: sleeps. Must not be called from a callback.
+///
+/// # Safety
+///
+/// `subscription` must have been registered with `mm`, and be detached by nobody else. Unless the
+/// driver pins `mm` itself, it must not use it afterwards.
+pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bindings::mm_struct>) {
+    // SAFETY: The registration's pin keeps `mm` until the end of this function.
+    let subscriptions = unsafe { Subscriptions::of_subscribed(mm.as_ptr()) };
+    // SAFETY: As above.
+    if warn_on!(mm::count(unsafe { Mm::from_raw(mm.as_ptr()) }) <= 0) {
+        return;
+    }
+    let domain = subscriptions.domain();
+    // SAFETY: The subscription is valid. Only `release` on exit unlinks it beside us; if that has
+    // happened, it has called the callback, and the grace period below waits for it.
+    if is_linked(subscription) {
+        {
+            // Keeps exit from freeing pages before `release` has returned.
+            let section = domain.read();
+            // SAFETY: Nobody else detaches the subscription, so it is valid within the section.
+            let subscription = unsafe { Subscription::held(subscription, &section) };
+            hlist::call_release(subscription, mm.as_ptr());
+        }
+        // SAFETY: On this list, or on none if exit has been here.
+        unsafe { subscriptions.lock().unlink(subscription) };
+    }
+    let unlinked = domain.synchronize();
+    // SAFETY: Gives up the registration's pin; nothing uses `mm` below.
+    unsafe { mm::unpin_after(unlinked, mm) };
+}
+
+/// Whether a subscription is on its list.
+fn is_linked(subscription: NonNull<Notifier>) -> bool {
+    // SAFETY: A subscription that somebody holds is valid; links are written by untorn stores.
+    !unsafe { ffi::read_once(&raw const (*subscription.as_ptr()).hlist.pprev) }.is_null()
+}
+
+/// The one subscription of `mm` with this table of operations; allocated if there is none.
+///
+/// # Errors
+///
+/// - `EOVERFLOW` if it is held as often as can be counted.
+/// - What `alloc_notifier` returned.
+/// - As for [`register`]; the new subscription has been freed then.
+///
+/// Context: sleeps. `mmap_lock` held for writing, no other lock of the VM.
+///
+/// # Safety
+///
+/// The caller holds `mm_users`. `ops` must have both `alloc_notifier` and `free_notifier`, and
+/// outlive what it allocates.
+pub(crate) unsafe fn get(ops: *const Ops, mm: WriteLocked<'_>) -> Result<NonNull<Notifier>> {
+    if let Some(subscriptions) = Subscriptions::of(mm.mm()) {
+        let locked = subscriptions.lock();
+        if let Some(found) = locked.find(ops) {
+            // SAFETY: Linked, hence valid; the count is guarded by the lock.
+            let users = unsafe { &mut (*found.as_ptr()).users };
+            *users = users.checked_add(1).ok_or(EOVERFLOW)?;
+            return Ok(found);
+        }
+    }
+
+    // SAFETY: By this function's own requirements.
+    let (alloc, free) = unsafe { ((*ops).alloc_notifier, (*ops).free_notifier) };
+    let (Some(alloc), Some(free)) = (alloc, free) else {
+        warn_on_once!(true);
+        return Err(EINVAL);
+    };
+    // SAFETY: The driver's callback takes just this.
+    let subscription = from_err_ptr(unsafe { alloc(mm.mm().as_raw()) })?;
+    let subscription = NonNull::new(subscription).ok_or(ENOMEM)?;
+    // SAFETY: Fresh from the driver; nobody else can reach it. It stays until freed.
+    unsafe {
+        (*subscription.as_ptr()).ops = ops;
+        register(What::Whole(subscription), mm)
+            // SAFETY: It has not been linked.
+            .inspect_err(|_| free(subscription.as_ptr()))?;
+    }
+    Ok(subscription)
+}
+
+/// Gives up one hold on a subscription; the last one detaches it and has it freed.
+///
+/// `release` is not called. May be called from `release`.
+///
+/// Context: any but interrupts; never sleeps.
+///
+/// # Safety
+///
+/// `subscription` must come from [`get`], and the caller give up one hold on it.
+pub(crate) unsafe fn put(subscription: NonNull<Notifier>) {
+    // SAFETY: Held, hence valid, and pinning its `mm`.
+    let subscriptions = unsafe { Subscriptions::of_subscribed((*subscription.as_ptr()).mm) };
+    {
+        let mut locked = subscriptions.lock();
+        // SAFETY: As above; the count is guarded by the lock.
+        let users = unsafe { &mut (*subscription.as_ptr()).users };
+        let Some(left) = users.checked_sub(1) else {
+            warn_on!(true);
+            return;
+        };
+        *users = left;
+        if left != 0 {
+            return;
+        }
+        // SAFETY: On this list, or on none if the address space has died.
+        unsafe { locked.unlink(subscription) };
+    }
+    // SAFETY: The head is the subscription's own, for this use. The module's exit waits for all
+    // callbacks.
+    unsafe {
+        subscriptions
+            .domain()
+            .call(&raw mut (*subscription.as_ptr()).rcu, free_after_put)
+    };
+}
+
+/// Frees a subscription that was put a grace period ago.
+///
+/// # Safety
+///
+/// Only to be called by SRCU, with the head that [`put`] queued.
+unsafe extern "C" fn free_after_put(head: *mut bindings::callback_head) {
+    // SAFETY: The head lies in a subscription which nobody can reach any more.
+    unsafe {
+        let subscription = container_of!(head, Notifier, rcu);
+        let mm = (*subscription).mm;
+        if let Some(free) = (*(*subscription).ops).free_notifier {
+            free(subscription);
+        }
+        // Gives up the registration's pin.
+        mm::unpin(NonNull::new_unchecked(mm));
+    }
+}
+
+/// Waits until everything that was put has been freed, and no callback of it runs.
+///
+/// C waits for a grace period only, after which `free_notifier` may still be to come, in a module
+/// that is gone. The barrier waits for that as well.
+///
+/// Context: sleeps. Must not be called from a callback.
+pub(crate) fn synchronize() {
+    let domain = srcu::Domain::global();
+    let _ = domain.synchronize();
+    domain.barrier();
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/hugetlb_inline.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/mmu_notifier.h>
+#include <linux/percpu-rwsem.h>
+#include <linux/poison.h>
+#include <linux/rculist.h>
+#include <linux/rmap.h>
+#include <linux/sort.h>
+
+#include "helpers.h"
+
+static struct percpu_rw_semaphore gate;
+
+void mmn_hlist_add_head_rcu(struct hlist_node *node, struct hlist_head *head)
+{
+	hlist_add_head_rcu(node, head);
+}
+
+void mmn_hlist_del_init_rcu(struct hlist_node *node)
+{
+	hlist_del_init_rcu(node);
+}
+
+void mmn_hlist_add_head(struct hlist_node *node, struct hlist_head *head)
+{
+	hlist_add_head(node, head);
+}
+
+void mmn_hlist_del(struct hlist_node *node)
+{
+	hlist_del(node);
+}
+
+void *mmn_list_poison1(void)
+{
+	return LIST_POISON1;
+}
+
+void mmn_init_locks(spinlock_t *lock, struct wait_queue_head *wq)
+{
+	spin_lock_init(lock);
+	init_waitqueue_head(wq);
+}
+
+void mmn_mmap_write_lock(struct mm_struct *mm)
+{
+	mmap_write_lock(mm);
+}
+
+void mmn_mmap_write_unlock(struct mm_struct *mm)
+{
+	mmap_write_unlock(mm);
+}
+
+void mmn_mmap_assert_write_locked(const struct mm_struct *mm)
+{
+	mmap_assert_write_locked(mm);
+}
+
+void mmn_might_lock_mmap(struct mm_struct *mm)
+{
+	might_lock(&mm->mmap_lock);
+}
+
+void mmn_vma_start_write(struct vm_area_struct *vma)
+{
+	vma_start_write(vma);
+}
+
+void mmn_vma_iter_init(struct vma_iterator *vmi, struct mm_struct *mm)
+{
+	vma_iter_init(vmi, mm, 0);
+}
+
+struct vm_area_struct *mmn_vma_next(struct vma_iterator *vmi)
+{
+	return vma_next(vmi);
+}
+
+bool mmn_vma_is_hugetlb(const struct vm_area_struct *vma)
+{
+	return is_vm_hugetlb_page(vma);
+}
+
+struct anon_vma_chain *mmn_avc_next(const struct vm_area_struct *vma,
+				    const struct anon_vma_chain *avc)
+{
+	const struct list_head *next;
+
+	next = avc ? avc->same_vma.next : vma->anon_vma_chain.next;
+	if (next == &vma->anon_vma_chain)
+		return NULL;
+	return list_entry(next, struct anon_vma_chain, same_vma);
+}
+
+struct rw_semaphore *mmn_avc_root_rwsem(const struct anon_vma_chain *avc)
+{
+	return &avc->anon_vma->root->rwsem;
+}
+
+void mmn_down_write_nested_in(struct rw_semaphore *sem, struct mm_struct *mm)
+{
+	down_write_nest_lock(sem, &mm->mmap_lock);
+}
+
+void mmn_sort(void *base, size_t num, size_t size, cmp_func_t cmp)
+{
+	sort(base, num, size, cmp, NULL);
+}
+
+void mmn_non_block_start(void)
+{
+	non_block_start();
+}
+
+void mmn_non_block_end(void)
+{
+	non_block_end();
+}
+
+void mmn_range_start_map_acquire(void)
+{
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+}
+
+void mmn_range_start_map_release(void)
+{
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+}
+
+int mmn_gate_init(void)
+{
+	return percpu_init_rwsem(&gate);
+}
+
+void mmn_gate_exit(void)
+{
+	percpu_free_rwsem(&gate);
+}
+
+void mmn_gate_read_lock(void)
+{
+	percpu_down_read(&gate);
+}
+
+void mmn_gate_read_unlock(void)
+{
+	percpu_up_read(&gate);
+}
+
+void mmn_gate_write_lock(void)
+{
+	percpu_down_write(&gate);
+}
+
+void mmn_gate_write_unlock(void)
+{
+	percpu_up_write(&gate);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the kernel offers only as a macro or an inline function, as functions
+ * that bindgen can see. Forwarders only: no logic lives here.
+ */
+#ifndef MMN_HELPERS_H
+#define MMN_HELPERS_H
+
+#include <linux/mm_types.h>
+#include <linux/rmap.h>
+#include <linux/sort.h>
+#include <linux/spinlock_types.h>
+#include <linux/wait.h>
+
+/* linux/rculist.h, linux/list.h */
+void mmn_hlist_add_head_rcu(struct hlist_node *node, struct hlist_head *head);
+void mmn_hlist_del_init_rcu(struct hlist_node *node);
+void mmn_hlist_add_head(struct hlist_node *node, struct hlist_head *head);
+void mmn_hlist_del(struct hlist_node *node);
+
+/* linux/poison.h: what a pointer to freed state is set to. */
+void *mmn_list_poison1(void);
+
+/* Initialisers that carry a lock class of their own. */
+void mmn_init_locks(spinlock_t *lock, struct wait_queue_head *wq);
+
+/* linux/mmap_lock.h */
+void mmn_mmap_write_lock(struct mm_struct *mm);
+void mmn_mmap_write_unlock(struct mm_struct *mm);
+void mmn_mmap_assert_write_locked(const struct mm_struct *mm);
+void mmn_might_lock_mmap(struct mm_struct *mm);
+void mmn_vma_start_write(struct vm_area_struct *vma);
+
+/* linux/mm.h, linux/hugetlb_inline.h */
+void mmn_vma_iter_init(struct vma_iterator *vmi, struct mm_struct *mm);
+struct vm_area_struct *mmn_vma_next(struct vma_iterator *vmi);
+bool mmn_vma_is_hugetlb(const struct vm_area_struct *vma);
+
+/* linux/rmap.h: the anon_vma chain of a VMA, and the lock of a link's root. */
+struct anon_vma_chain *mmn_avc_next(const struct vm_area_struct *vma,
+				    const struct anon_vma_chain *avc);
+struct rw_semaphore *mmn_avc_root_rwsem(const struct anon_vma_chain *avc);
+
+/* linux/rwsem.h: write lock nested inside @mm's mmap_lock. */
+void mmn_down_write_nested_in(struct rw_semaphore *sem, struct mm_struct *mm);
+
+/* linux/sort.h: heap sort in place, in constant stack. */
+void mmn_sort(void *base, size_t num, size_t size, cmp_func_t cmp);
+
+/* linux/kernel.h */
+void mmn_non_block_start(void);
+void mmn_non_block_end(void);
+
+/* linux/lockdep.h: __mmu_notifier_invalidate_range_start_map */
+void mmn_range_start_map_acquire(void);
+void mmn_range_start_map_release(void);
+
+/*
+ * linux/percpu-rwsem.h: the gate between registrations and a change of mode.
+ * Leaving write mode leaves an RCU callback behind, for which mmn_gate_exit()
+ * waits: hence not a static semaphore, which cannot be torn down.
+ */
+int mmn_gate_init(void);
+void mmn_gate_exit(void);
+void mmn_gate_read_lock(void);
+void mmn_gate_read_unlock(void);
+void mmn_gate_write_lock(void);
+void mmn_gate_write_unlock(void);
+
+#endif

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The next few in order of a set too large to hold: imports nothing but `core`.
+
+use core::mem::swap;
+
+/// The `N` smallest, without repeats, of what was offered and lies beyond a bound.
+///
+/// Going through a set once for each batch of `N` visits it in order in bounded memory.
+///
+/// # Invariants
+///
+/// `items[..len]` is strictly ascending, and above `after`.
+pub(crate) struct Smallest<T, const N: usize> {
+    after: Option<T>,
+    items: [Option<T>; N],
+    len: usize,
+}
+
+impl<T: Copy + Ord, const N: usize> Smallest<T, N> {
+    /// Starts a batch of what is larger than `after`; of everything if that is `None`.
+    pub(crate) fn after(after: Option<T>) -> Self {
+        // INVARIANT: Empty.
+        Self {
+            after,
+            items: [None; N],
+            len: 0,
+        }
+    }
+
+    /// Considers an item.
+    pub(crate) fn offer(&mut self, item: T) {
+        if self.after.is_some_and(|after| item <= after) {
+            return;
+        }
+        let Some(kept) = self.items.get(..self.len) else {
+            return;
+        };
+        let Err(at) = kept.binary_search(&Some(item)) else {
+            return;
+        };
+        self.len = N.min(self.len.wrapping_add(1));
+        // INVARIANT: `at` is where the order puts it; if the batch was full, the largest goes.
+        let mut carried = Some(item);
+        for kept in self.items.iter_mut().take(self.len).skip(at) {
+            swap(kept, &mut carried);
+        }
+    }
+
+    /// The batch in order; empty once nothing is left.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        self.items.iter().take(self.len).flatten().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all_in_order<const N: usize>(set: &[u32]) -> Vec<u32> {
+        let mut seen = Vec::new();
+        loop {
+            let mut batch = Smallest::<u32, N>::after(seen.last().copied());
+            set.iter().for_each(|&item| batch.offer(item));
+            let before = seen.len();
+            seen.extend(batch.iter());
+            if seen.len() == before {
+                return seen;
+            }
+        }
+    }
+
+    #[test]
+    fn visits_each_once_in_order_for_every_batch_size() {
+        let mut x = 1u32;
+        for len in 0..200 {
+            let set: Vec<u32> = (0..len)
+                .map(|_| {
+                    x = x.wrapping_mul(1664525).wrapping_add(1013904223);
+                    (x >> 16) % 97
+                })
+                .collect();
+            let mut want = set.clone();
+            want.sort();
+            want.dedup();
+            assert_eq!(all_in_order::<1>(&set), want);
+            assert_eq!(all_in_order::<2>(&set), want);
+            assert_eq!(all_in_order::<7>(&set), want);
+            assert_eq!(all_in_order::<64>(&set), want);
+            assert_eq!(all_in_order::<128>(&set), want);
+        }
+    }
+}
