@@ -18,11 +18,9 @@ def send(stream, kind, job=0, payload=b""):
     stream.flush()
 
 
-def send_input(stream, job, content):
-    """Writes a job's whole standard input, then its end."""
-    for start in range(0, len(content), _PIECE):
-        send(stream, INPUT, job, content[start:start + _PIECE])
-    send(stream, INPUT, job)
+def pieces(content):
+    """Cuts content into payloads."""
+    return (content[start:start + _PIECE] for start in range(0, len(content), _PIECE))
 
 
 def frames(stream):

@@ -34,9 +34,9 @@ class Result:
 class Job:
     """A shell command in the guest, leader of its own process group."""
 
-    def __init__(self, vm, number, command):
+    def __init__(self, machine, number, command):
         self.command = command
-        self._vm = vm
+        self._machine = machine
         self._number = number
         self._pieces = []
         self._refusal = None
@@ -44,12 +44,12 @@ class Job:
 
     def poll(self):
         """Returns the exit status, or None while the command runs."""
-        with self._vm.changed:
+        with self._machine.changed:
             return self._end and self._end[0]
 
     def output(self):
         """Returns what it has printed so far."""
-        with self._vm.changed:
+        with self._machine.changed:
             return b"".join(self._pieces).decode(errors="replace")
 
     def wait(self, timeout=60):
@@ -67,25 +67,25 @@ class Job:
         self._wait(lambda: text in self.output() or self._end, timeout,
                    f"did not print {text!r}")
         if text not in self.output():
-            raise GuestError(f"{self._vm.name}: `{self.command}` ended with status "
+            raise GuestError(f"{self._machine.name}: `{self.command}` ended with status "
                              f"{self._end[0]} before it printed {text!r}:\n{self.output()}")
 
     def signal(self, which="TERM"):
         """Signals the process group; `which` is a name ("KILL") or a number."""
         number = which if isinstance(which, int) else getattr(signal, f"SIG{which}")
-        self._vm.send(channel.SIGNAL, self._number, bytes([number]))
+        self._machine.send(channel.SIGNAL, self._number, bytes([number]))
 
     def write(self, content):
         """Feeds standard input of a job started with `stdin` or on a terminal."""
-        self._vm.send(channel.INPUT, self._number, content)
+        self._machine.send(channel.INPUT, self._number, content)
 
     def resize(self, rows, columns):
         """Tells a job on a terminal how large its window is."""
         size = rows.to_bytes(2, "little") + columns.to_bytes(2, "little")
-        self._vm.send(channel.WINDOW, self._number, size)
+        self._machine.send(channel.WINDOW, self._number, size)
 
     def receive(self, kind, payload):
-        """Takes a frame from the guest. The caller holds `vm.changed`."""
+        """Takes a frame from the guest. The caller holds `machine.changed`."""
         if kind == channel.OUTPUT:
             self._pieces.append(payload)
         elif kind == channel.ENDED:
@@ -102,17 +102,17 @@ class Job:
         return f"$ {self.command}\n{output}{newline}[{end}]\n\n"
 
     def _wait(self, condition, timeout, what):
-        with self._vm.changed:
-            self._vm.changed.wait_for(
-                lambda: condition() or self._refusal or not self._vm.alive, timeout)
+        with self._machine.changed:
+            self._machine.changed.wait_for(
+                lambda: condition() or self._refusal or not self._machine.alive, timeout)
             if condition():
                 return
         if self._refusal:
-            raise GuestError(f"{self._vm.name}: could not start a shell: {self._refusal}")
-        if not self._vm.alive:
-            raise self._vm.died()
-        self._vm.dump_tasks()
+            raise GuestError(f"{self._machine.name}: could not start a shell: {self._refusal}")
+        if not self._machine.alive:
+            raise self._machine.death()
+        self._machine.dump_tasks()
         self.signal("KILL")
-        raise GuestTimeout(f"{self._vm.name}: `{self.command}` {what} within {timeout} s; "
-                           f"blocked tasks are in {self._vm.log_dir}/dmesg.log. Output so far:\n"
+        raise GuestTimeout(f"{self._machine.name}: `{self.command}` {what} within {timeout} s; "
+                           f"blocked tasks are in {self._machine.log_dir}/dmesg.log. Output so far:\n"
                            f"{self.output()[-_TAIL:]}")

@@ -41,11 +41,13 @@ _COMPLAINTS = [re.compile(pattern) for pattern in (
     r"livepatch: .*(fail|not found|unresolvable|cannot|error|invalid|mismatch)",
     r"irq \d+: nobody cared",
     r"mce: \[Hardware Error\]",
-    r"\[log\] \d+ records lost",                        # written by guest.py
+    r"\[log\] ",                                        # written by machine.py
 )]
 
-# A backtrace is a complaint when nothing above it in this many lines announced it.
+# A backtrace is a complaint when nothing above it in this many lines announced it: another
+# complaint, or a magic system request of ours.
 _BACKTRACE = re.compile(r"Call Trace:")
+_REQUESTED = re.compile(r"sysrq: Show ")
 _REPORT_LINES = 100
 
 _PREFIX = re.compile(r"(?:<\d+>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])? ?")
@@ -72,6 +74,8 @@ def complaints(log):
         if any(pattern.match(text) for pattern in _COMPLAINTS):
             last = number
             found.append(line)
+        elif _REQUESTED.match(text):
+            last = number
         elif _BACKTRACE.match(text) and (last is None or number - last > _REPORT_LINES):
             last = number
             found.append(line)
@@ -95,8 +99,8 @@ _TAINTS = {4: "M (machine check)", 5: "B (bad page)", 7: "D (oops)", 9: "W (warn
 
 
 def taint_complaints(taint):
-    """Names the bits of /proc/sys/kernel/tainted that only a complaint sets."""
-    return [name for bit, name in _TAINTS.items() if taint >> bit & 1]
+    """Names the bits of /proc/sys/kernel/tainted (None: not known) that only a complaint sets."""
+    return [name for bit, name in _TAINTS.items() if (taint or 0) >> bit & 1]
 
 
 def from_kmsg(record):

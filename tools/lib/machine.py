@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A QEMU process, the channel to the agent in it, and the kernel log that it streams."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+
+import channel
+import kernel_log
+import project
+import qemu
+from guest_job import GuestDied, GuestError, Job
+
+_POWER_OFF_TIMEOUT = 30
+_DUMP_TIMEOUT = 20
+_CONSOLE_TAIL = 40
+# QEMU's software emulation lacks some features of the processor it is asked for.
+_EMULATION_GAP = "TCG doesn't support requested feature"
+
+
+class Machine:
+    """One run of QEMU. A thread of its own takes what the guest sends."""
+
+    def __init__(self, name, log_dir):
+        self.name = name
+        self.log_dir = log_dir
+        # Guards and announces all that the guest's frames change, jobs included.
+        self.changed = threading.Condition(threading.RLock())
+        self.died_early = False
+        self._console = log_dir / "console.log"
+        self._qemu = None
+        self._jobs = {}
+        self._log = []
+        self._next_record = 0
+        self._ready = False
+        self._gone = False
+        self._ending = False
+        self._sending = threading.Lock()
+
+    @property
+    def ready(self):
+        """Whether the guest ever answered."""
+        return self._ready
+
+    @property
+    def alive(self):
+        return self._ready and not self._gone
+
+    def boot(self, initramfs, timeout, **hardware):
+        """Starts QEMU and waits for the agent."""
+        self._console.unlink(missing_ok=True)
+        self._dmesg = open(self.log_dir / "dmesg.log", "w", encoding="utf-8")
+        command = qemu.command(project.kernel().vmlinuz, initramfs, self._console, **hardware)
+        with open(self.log_dir / "qemu.log", "wb") as errors:
+            self._qemu = project.inside_popen(command, stdin=subprocess.PIPE,
+                                              stdout=subprocess.PIPE, stderr=errors,
+                                              start_new_session=True)
+        self._reader = threading.Thread(target=self._read_frames, daemon=True)
+        self._reader.start()
+        with self.changed:
+            self.changed.wait_for(lambda: self._ready or self._gone, timeout)
+            if not self._ready:
+                raise self.death() if self._gone else GuestError(
+                    f"{self.name}: did not boot within {timeout} s; console ends:\n"
+                    f"{self._console_tail()}")
+
+    def end(self):
+        """Switches the guest off, or kills QEMU when the guest no longer obeys."""
+        if self._qemu is None:
+            return
+        try:
+            if self.alive:
+                self._ending = True
+                self.send(channel.POWER_OFF)
+                self._qemu.wait(_POWER_OFF_TIMEOUT)
+        except (GuestDied, subprocess.TimeoutExpired):
+            with self.changed:
+                self._note(f"[log] the guest did not switch off in {_POWER_OFF_TIMEOUT} s\n")
+        finally:
+            self._ending = True
+            if self._qemu.poll() is None:
+                os.killpg(self._qemu.pid, signal.SIGKILL)
+            self._qemu.wait()
+            self._reader.join()
+            self._dmesg.close()
+            self._qemu.stdout.close()
+            with contextlib.suppress(OSError):  # what a dead guest did not take
+                self._qemu.stdin.close()
+            with open(self.log_dir / "jobs.log", "w", encoding="utf-8") as transcript:
+                transcript.writelines(job.transcript() for job in self._jobs.values())
+
+    def send(self, kind, job=0, payload=b""):
+        """Sends a frame to the agent."""
+        if self._gone:
+            raise self.death()
+        try:
+            with self._sending:
+                channel.send(self._qemu.stdin, kind, job, payload)
+        except OSError:
+            raise self.death() from None
+
+    def start(self, command, stdin=None, terminal=False):
+        """Starts a shell command; `stdin` (bytes) becomes its standard input."""
+        flags = ((channel.WITH_INPUT if stdin is not None else 0)
+                 | (channel.ON_TERMINAL if terminal else 0))
+        with self.changed:
+            number = len(self._jobs) + 1
+            job = self._jobs[number] = Job(self, number, command)
+        self.send(channel.START, number, bytes([flags]) + command.encode())
+        if stdin is not None:
+            for piece in channel.pieces(stdin):
+                self.send(channel.INPUT, number, piece)
+            self.send(channel.INPUT, number)
+        return job
+
+    def log(self):
+        """Returns the kernel log so far."""
+        with self.changed:
+            return "".join(self._log)
+
+    def death(self):
+        """Returns the exception for a guest that is gone."""
+        said = kernel_log.complaints(self.log())
+        why = f" ({said[0]})" if said else ""
+        return GuestDied(f"{self.name}: the guest died{why}\n{self._qemu_errors()}"
+                         f"{self._console_tail()}\nThe rest is in {self.log_dir}.")
+
+    def dump_tasks(self):
+        """Puts the stacks of blocked tasks and busy processors into the kernel log.
+
+        Returns when they are there, or when the guest does not answer any more.
+        """
+        try:
+            self.send(channel.SYSRQ, 0, b"wl")
+            answer = self.start("true")
+        except GuestDied:
+            return
+        with self.changed:
+            self.changed.wait_for(lambda: answer.poll() is not None or self._gone, _DUMP_TIMEOUT)
+
+    def _read_frames(self):
+        for kind, number, payload in channel.frames(self._qemu.stdout):
+            with self.changed:
+                if kind == channel.READY:
+                    self._ready = True
+                elif kind == channel.LOG:
+                    self._log_record(payload.decode(errors="replace"))
+                elif number in self._jobs:
+                    self._jobs[number].receive(kind, payload)
+                self.changed.notify_all()
+        with self.changed:
+            self._note(self._late_console())
+            self._gone = True
+            self.died_early = not self._ending
+            self.changed.notify_all()
+
+    def _log_record(self, record):
+        sequence, text = kernel_log.from_kmsg(record)
+        lost = sequence - self._next_record
+        if lost > 0:
+            self._note(f"[log] {lost} records lost\n")
+        self._next_record = sequence + 1
+        self._note(text)
+
+    def _note(self, text):
+        """Adds to the kernel log. The caller holds `changed`."""
+        self._log.append(text)
+        self._dmesg.write(text)
+        self._dmesg.flush()
+
+    def _late_console(self):
+        """Returns what only the console got, because the agent had no more time for it."""
+        if not self._console.exists():
+            return ""
+        stamps = (kernel_log.timestamp(text) for text in reversed(self._log))
+        last = next((stamp for stamp in stamps if stamp is not None), -1.0)
+        lines = self._console.read_text(errors="replace").splitlines(keepends=True)
+        return "".join(line for line in lines if (kernel_log.timestamp(line) or -1.0) > last)
+
+    def _console_tail(self):
+        if not self._console.exists():
+            return ""
+        lines = self._console.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-_CONSOLE_TAIL:])
+
+    def _qemu_errors(self):
+        lines = (self.log_dir / "qemu.log").read_text(errors="replace").splitlines(keepends=True)
+        return "".join(line for line in lines if _EMULATION_GAP not in line)
