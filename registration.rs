@@ -161,6 +161,10 @@ pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bin
         unsafe { subscriptions.lock().unlink(subscription) };
     }
     let unlinked = domain.synchronize();
+    // SAFETY: As above.
+    if warn_on!(mm::count(unsafe { Mm::from_raw(mm.as_ptr()) }) <= 0) {
+        return;
+    }
     // SAFETY: Gives up the registration's pin; nothing uses `mm` below.
     unsafe { mm::unpin_after(unlinked, mm) };
 }
