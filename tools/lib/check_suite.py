@@ -140,12 +140,13 @@ def _time_limit(name, seconds):
         raise SuiteTimeout(f"{name} did not end within {seconds} s")
 
     previous = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(seconds)
+    left = signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, previous)
+        signal.alarm(left)
 
 
 @contextlib.contextmanager
