@@ -56,7 +56,7 @@ fn prepare_file_systems() {
 struct Agent {
     channel: Channel,
     log: File,
-    children: File,
+    signals: File,
     jobs: Vec<Job>,
 }
 
@@ -68,7 +68,7 @@ impl Agent {
                 .read(true)
                 .custom_flags(O_NONBLOCK)
                 .open("/dev/kmsg")?,
-            children: sys::child_events()?,
+            signals: sys::signals()?,
             jobs: Vec::new(),
         })
     }
@@ -82,16 +82,20 @@ impl Agent {
             while let Some(frame) = self.channel.next_frame() {
                 self.obey(frame)?;
             }
+            let end = sys::asked_to_end(&self.signals);
             self.forward_log()?;
             self.forward_output()?;
             self.reap()?;
+            if end {
+                return Ok(());
+            }
             self.jobs.retain(|job| !job.is_over());
         }
     }
 
     /// Waits for anything to do; returns whether the channel is readable.
     fn wait(&self) -> io::Result<bool> {
-        let mut fds: Vec<PollFd> = [&self.log, &self.children, self.channel.port()]
+        let mut fds: Vec<PollFd> = [&self.log, &self.signals, self.channel.port()]
             .map(|file| PollFd {
                 fd: file.as_raw_fd(),
                 events: sys::POLLIN,
@@ -180,8 +184,6 @@ impl Agent {
 
     /// Reaps ended processes, orphans included, and reports the jobs among them.
     fn reap(&mut self) -> io::Result<()> {
-        let mut event = [0; 128];
-        while self.children.read(&mut event).is_ok() {}
         while let Some(ended) = sys::reap() {
             let Some(job) = self
                 .jobs

@@ -7,7 +7,7 @@
 
 use std::ffi::{c_char, c_int, c_long, c_short, c_ulong, c_void, CString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 pub const POLLIN: c_short = 0x1;
@@ -19,6 +19,9 @@ const EINTR: i32 = 4;
 const WNOHANG: c_int = 1;
 const SIG_BLOCK: c_int = 0;
 const SIG_SETMASK: c_int = 2;
+const SIGUSR1: c_int = 10;
+const SIGUSR2: c_int = 12;
+const SIGTERM: c_int = 15;
 const SIGCHLD: c_int = 17;
 const O_RDWR: c_int = 0x2;
 const O_NOCTTY: c_int = 0x100;
@@ -42,11 +45,15 @@ pub struct PollFd {
 #[repr(C)]
 struct SigSet([u64; 16]);
 
-const SIGCHLD_SET: SigSet = {
+/// The signals that init must know of.
+const INIT_SET: SigSet = {
     let mut bits = [0; 16];
-    bits[0] = 1 << (SIGCHLD - 1);
+    bits[0] = 1 << (SIGCHLD - 1) | 1 << (SIGUSR1 - 1) | 1 << (SIGUSR2 - 1) | 1 << (SIGTERM - 1);
     SigSet(bits)
 };
+
+/// Size of `struct signalfd_siginfo`, whose first field is the signal's number.
+const SIGNAL_INFO: usize = 128;
 
 #[repr(C)]
 struct WinSize {
@@ -137,15 +144,26 @@ pub fn signal_group(leader: i32, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Blocks SIGCHLD and returns a descriptor that becomes readable when a child ends.
-pub fn child_events() -> io::Result<File> {
+/// Blocks the signals that init must know of and returns a descriptor that reports them.
+pub fn signals() -> io::Result<File> {
     // SAFETY: The signal set is a valid constant of `sigset_t`'s size; the old mask is not wanted.
-    check(unsafe { sigprocmask(SIG_BLOCK, &SIGCHLD_SET, std::ptr::null_mut()) })?;
+    check(unsafe { sigprocmask(SIG_BLOCK, &INIT_SET, std::ptr::null_mut()) })?;
     // SAFETY: As above; -1 asks for a new descriptor, which is ours alone.
     unsafe {
-        let fd = check(signalfd(-1, &SIGCHLD_SET, O_NONBLOCK | O_CLOEXEC))?;
+        let fd = check(signalfd(-1, &INIT_SET, O_NONBLOCK | O_CLOEXEC))?;
         Ok(File::from_raw_fd(fd))
     }
+}
+
+/// Takes the signals that have come; returns whether one asked init to end the system, as the
+/// commands `halt`, `poweroff` and `reboot` do.
+pub fn asked_to_end(mut signals: &File) -> bool {
+    let mut info = [0; SIGNAL_INFO];
+    let mut end = false;
+    while signals.read_exact(&mut info).is_ok() {
+        end |= c_int::from(info[0]) != SIGCHLD;
+    }
+    end
 }
 
 /// Makes the calling (forked) child a leader of its own session with no signal blocked.

@@ -84,10 +84,14 @@ class Guest:
 
     # Commands
 
-    def start(self, command, stdin=None, terminal=False):
-        """Starts a shell command and returns its Job. `stdin`: bytes or text for it."""
+    def start(self, command, stdin=None, terminal=False, on_output=None):
+        """Starts a shell command and returns its Job.
+
+        `stdin` (bytes or text) is its standard input; with `terminal` it runs on a terminal of
+        its own. `on_output` is called with each piece of output, from another thread.
+        """
         content = stdin.encode() if isinstance(stdin, str) else stdin
-        return self._machine.start(command, content, terminal)
+        return self._machine.start(command, content, terminal, on_output)
 
     def run(self, command, timeout=60, check=False, stdin=None):
         """Runs a shell command to its end and returns its Result."""

@@ -34,18 +34,28 @@ class Result:
 class Job:
     """A shell command in the guest, leader of its own process group."""
 
-    def __init__(self, machine, number, command):
+    def __init__(self, machine, number, command, on_output=None):
         self.command = command
         self._machine = machine
         self._number = number
         self._pieces = []
+        self._on_output = on_output
         self._refusal = None
         self._end = None
 
     def poll(self):
         """Returns the exit status, or None while the command runs."""
         with self._machine.changed:
-            return self._end and self._end[0]
+            if self._end:
+                return self._end[0]
+        if not self._machine.alive:
+            raise self._machine.death()
+        return None
+
+    @property
+    def ended(self):
+        """Whether the command has ended."""
+        return self._end is not None
 
     def output(self):
         """Returns what it has printed so far."""
@@ -88,6 +98,8 @@ class Job:
         """Takes a frame from the guest. The caller holds `machine.changed`."""
         if kind == channel.OUTPUT:
             self._pieces.append(payload)
+            if self._on_output:
+                self._on_output(payload)
         elif kind == channel.ENDED:
             status, seconds = channel.ended(payload)
             self._end = (os.waitstatus_to_exitcode(status), seconds)

@@ -62,7 +62,7 @@ class Image:
     def _add_file(self, path, source):
         if isinstance(source, (bytes, str)):
             content = source.encode() if isinstance(source, str) else source
-            self._archive.file(path, content)
+            self._archive.file(path, content, 0o755 if content.startswith(b"#!") else 0o644)
         else:
             self._archive.file(path, source.read_bytes(), source.stat().st_mode & 0o777)
 

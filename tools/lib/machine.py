@@ -101,13 +101,13 @@ class Machine:
         except OSError:
             raise self.death() from None
 
-    def start(self, command, stdin=None, terminal=False):
+    def start(self, command, stdin=None, terminal=False, on_output=None):
         """Starts a shell command; `stdin` (bytes) becomes its standard input."""
         flags = ((channel.WITH_INPUT if stdin is not None else 0)
                  | (channel.ON_TERMINAL if terminal else 0))
         with self.changed:
             number = len(self._jobs) + 1
-            job = self._jobs[number] = Job(self, number, command)
+            job = self._jobs[number] = Job(self, number, command, on_output)
         self.send(channel.START, number, bytes([flags]) + command.encode())
         if stdin is not None:
             for piece in channel.pieces(stdin):
@@ -138,7 +138,7 @@ class Machine:
         except GuestDied:
             return
         with self.changed:
-            self.changed.wait_for(lambda: answer.poll() is not None or self._gone, _DUMP_TIMEOUT)
+            self.changed.wait_for(lambda: answer.ended or self._gone, _DUMP_TIMEOUT)
 
     def _read_frames(self):
         for kind, number, payload in channel.frames(self._qemu.stdout):
