@@ -61,21 +61,18 @@ def jumps(module, section, start, size):
         if not jump:
             continue
         reloc = _RELOC.match(following)
-        if reloc:
-            target = reloc[2]
-        elif re.fullmatch(r"[0-9a-f]+", jump[3]):
-            target = int(jump[3], 16)
-        else:
+        if jump[3].startswith("*"):
             target = None
+        elif reloc:
+            target = reloc[2]
+        else:
+            target = int(jump[3], 16)
         yield int(jump[1], 16), line.strip(), target
 
 
-def complaints(module):
-    """Yields what is wrong with the module, one sentence each."""
+def complaints(module, names):
+    """Yields what is wrong with the module whose new functions are `names`, one sentence each."""
     symbols = symbol_table(module)
-    names = new_functions()
-    if not names:
-        yield f"{LIVEPATCH_C} names no functions"
     for name in names:
         section, start, size, flags = symbols.get(name, ("*UND*", 0, 0, ""))
         if section == "*UND*" or "F" not in flags or size == 0:
@@ -100,7 +97,10 @@ def complaints(module):
 def main():
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} MODULE.ko")
-    found = list(complaints(Path(sys.argv[1])))
+    names = new_functions()
+    if not names:
+        sys.exit(f"{LIVEPATCH_C}: the list of functions is not where it was")
+    found = list(complaints(Path(sys.argv[1]), names))
     for text in found:
         print(f"{sys.argv[1]}: {text}", file=sys.stderr)
     sys.exit(1 if found else 0)

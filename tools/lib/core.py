@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Hands the MMU notifiers of a guest's kernel over to Rust, and back to C.
+
+What is in charge is read from livepatch's own entries in sysfs, not from the module.
+"""
+
+import time
+
+import project
+from guest_job import GuestError
+
+NAME = "mmu_notifier_rust"
+IN_GUEST = f"/lib/modules/{NAME}.ko"
+FUNCTIONS = 18
+
+_PATCH = f"/sys/kernel/livepatch/{NAME}"
+_MODE = f"/sys/module/{NAME}/parameters/mode"
+_POLL = 0.05
+# Stragglers are signalled only after 15 s; a task asleep in a callback can take longer.
+_TIMEOUT = 120
+
+
+def take_over(vm, arguments="", module=project.MODULE, timeout=_TIMEOUT):
+    """Loads the module and waits until Rust serves alone, in native mode; returns the seconds."""
+    if vm.run(f"test -e {IN_GUEST}").status != 0:
+        vm.put(module, IN_GUEST)
+    begin = time.monotonic()
+    vm.insmod(IN_GUEST, arguments)
+    wait_for(vm, "rust", timeout)
+    mode = vm.read(_MODE).strip()
+    if mode != "native":
+        raise GuestError(f"{vm.name}: Rust serves, but in {mode} mode")
+    return time.monotonic() - begin
+
+
+def hand_back(vm, timeout=_TIMEOUT):
+    """Disables the livepatch, waits until it is gone, unloads the module; returns the seconds."""
+    begin = time.monotonic()
+    vm.write(f"{_PATCH}/enabled", "0")
+    wait_for(vm, "c", timeout)
+    # livepatch drops its reference to the module just after its directory.
+    wait_until(vm, lambda: vm.read(f"/sys/module/{NAME}/refcnt") == "0\n", timeout)
+    vm.run(f"rmmod {NAME}", check=True)
+    return time.monotonic() - begin
+
+
+def serving(vm):
+    """Who serves the notifiers: "c", "rust", or "both" while tasks are being moved over."""
+    state = vm.run(f"cd {_PATCH} && cat enabled transition vmlinux/patched").output.split()
+    if len(state) != 3:
+        return "c"
+    return {("1", "0", "1"): "rust", ("0", "0", "0"): "c"}.get(tuple(state), "both")
+
+
+def patched_functions(vm):
+    """The functions that livepatch redirects to the module, sorted."""
+    names = vm.run(f"ls {_PATCH}/vmlinux").output.split() if serving(vm) == "rust" else []
+    return sorted(name.partition(",")[0] for name in names if "," in name)
+
+
+def wait_for(vm, core, timeout=_TIMEOUT):
+    """Waits until `core` serves alone."""
+    if core == "c":
+        wait_until(vm, lambda: vm.run(f"test -e {_PATCH}").status != 0, timeout)
+    else:
+        wait_until(vm, lambda: serving(vm) == core, timeout)
+
+
+def wait_until(vm, reached, timeout=_TIMEOUT):
+    """Waits for a change that a livepatch transition brings."""
+    deadline = time.monotonic() + timeout
+    while not reached():
+        if time.monotonic() > deadline:
+            raise GuestError(f"{vm.name}: no change within {timeout} s; tasks not moved yet:\n"
+                             f"{stragglers(vm)}")
+        time.sleep(_POLL)
+
+
+def stragglers(vm):
+    """The tasks that hold a transition open, with their stacks."""
+    return vm.run(f'target=$(cat {_PATCH}/enabled); for task in /proc/[0-9]*/task/[0-9]*; do '
+                  '[ "$(cat $task/patch_state)" = "$target" ] || '
+                  '{ echo "$task $(cat $task/comm)"; cat $task/stack; }; done 2>/dev/null').output
