@@ -48,7 +48,12 @@ struct SigSet([u64; 16]);
 /// The signals that init must know of.
 const INIT_SET: SigSet = {
     let mut bits = [0; 16];
-    bits[0] = 1 << (SIGCHLD - 1) | 1 << (SIGUSR1 - 1) | 1 << (SIGUSR2 - 1) | 1 << (SIGTERM - 1);
+    let signals = [SIGUSR1, SIGUSR2, SIGTERM, SIGCHLD];
+    let mut index = 0;
+    while index < signals.len() {
+        bits[0] |= 1 << (signals[index] - 1);
+        index += 1;
+    }
     SigSet(bits)
 };
 

@@ -28,6 +28,11 @@ general protection fault, probably for non-canonical address 0xdead000000000100:
 kernel BUG at mm/mmu_notifier.c:280!
 Kernel panic - not syncing: Fatal exception in interrupt
 INFO: task insmod:123 blocked for more than 60 seconds.
+INFO: task insmod:123 blocked in I/O wait for more than 60 seconds.
+INFO: task insmod:123 <writer> blocked on an rw-semaphore likely owned by task x:9 <reader>
+rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 1-.... } 26 jiffies s: 9
+rcu-tasks: INFO: rcu_tasks detected stalls on tasks:
+rcu: rcu_preempt kthread timer wakeup didn't happen for 5999 jiffies! g1 f0x0 RCU_GP_WAIT_FQS(5)
 rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
 rcu: INFO: rcu_preempt self-detected stall on CPU
 rcu: rcu_preempt kthread starved for 5250 jiffies! g1 f0x0 RCU_GP_WAIT_FQS(5) ->state=0x0
@@ -42,6 +47,8 @@ ODEBUG: free active (active state 0) object: ffff type: rcu_head hint: 0x0
 INFO: trying to register non-static key.
 probe: page allocation failure: order:9, mode:0xdc0(GFP_KERNEL|__GFP_ZERO)
 livepatch: failed to enable patch 'mmu_notifier_rust'
+livepatch: pre-patch callback failed for object 'vmlinux'
+livepatch: forcing remaining tasks to the patched state
 livepatch: symbol 'mmu_notifier_put' not found in symbol table
 ------------[ ftrace bug ]------------
 kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)
@@ -58,6 +65,7 @@ livepatch: enabling patch 'mmu_notifier_rust'
 livepatch: 'mmu_notifier_rust': starting patching transition
 livepatch: 'mmu_notifier_rust': patching complete
 livepatch: signaling remaining tasks
+livepatch: 'mmu_notifier_rust': starting unpatching transition
 probe[123]: segfault at 0 ip 0000000000401136 sp 00007ffc error 6 in probe[401000+1000]
 traps: probe[123] general protection fault ip:401136 sp:7ffc error:0 in probe[401000+1000]
 clocksource: timekeeping watchdog on CPU1: Marking clocksource 'tsc' as unstable
