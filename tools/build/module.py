@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Builds mmu_notifier_rust.ko for the stock kernel that was set up.
+"""Builds mmu_notifier_rust.ko, for the stock kernel that was set up or for KDIR.
 
 Kbuild works on a copy of the sources in OUT/kbuild, with W=1, and must be
 silent. Then the livepatch relocations are put in place and the result is
@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -23,6 +24,12 @@ NAME = "mmu_notifier_rust.ko"
 # The kernel's own image is not there to take the base types from; the module
 # is complete without BTF of its own.
 _EXPECTED = "Skipping BTF generation for "
+_NEEDS = {
+    "include/config/kernel.release": "not a kernel's build folder (O=)",
+    "Module.symvers": "build the kernel, or copy the file of its headers package",
+    "rust/libkernel.rmeta": "run `make modules_prepare` there with CONFIG_RUST=y",
+    "tools/objtool/objtool": "run `make modules_prepare` there",
+}
 
 
 class BuildFailed(Exception):
@@ -54,18 +61,51 @@ def sync(out, mutations):
         if Path(file) not in wanted:
             raise BuildFailed(f"{file}: no such source file to mutate")
     for name in wanted:
-        target = out / name
+        copy = out / name
         content = mutated(name, (TOP / name).read_text(), mutations)
-        if not target.is_file() or target.read_text() != content:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(content)
+        if not copy.is_file() or copy.read_text() != content:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(content)
     for stale in set(out.glob("*.rs")) - {out / name for name in wanted}:
         stale.unlink()
 
 
-def run(argv, log):
-    """Runs argv in the toolchain root and returns what it said on stderr."""
-    done = project.inside(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@dataclass(frozen=True)
+class OwnKernel:
+    """A kernel build folder of the user's, with the user's own compilers."""
+
+    objdir: Path
+    start = staticmethod(subprocess.run)
+
+    @property
+    def release(self):
+        return (self.objdir / "include/config/kernel.release").read_text().strip()
+
+
+@dataclass(frozen=True)
+class StockKernel:
+    """The kernel that was set up, with the compilers of the toolchain root."""
+
+    objdir: Path
+    release: str
+    start = staticmethod(project.inside)
+
+
+def target():
+    """The kernel that the environment's KDIR or KVER stands for."""
+    if not os.environ.get("KDIR"):
+        kernel = project.kernel()
+        return StockKernel(kernel.objdir, kernel.release)
+    objdir = Path(os.environ["KDIR"]).resolve()
+    for name, remedy in _NEEDS.items():
+        if not (objdir / name).exists():
+            raise BuildFailed(f"KDIR={objdir} has no {name}: {remedy}")
+    return OwnKernel(objdir)
+
+
+def run(start, argv, log):
+    """Runs argv by `start` and returns what it said on stderr."""
+    done = start(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with log.open("a") as out:
         out.write(f"$ {' '.join(map(str, argv))}\n{done.stdout}{done.stderr}")
     if done.returncode:
@@ -86,16 +126,17 @@ def build(kernel, out, mutations=(), clippy=False):
     log.write_text("")
     sync(kbuild, mutations)
 
-    said = run(["make", "-C", kernel.objdir, f"M={kbuild}", f"KERNELRELEASE={kernel.release}",
-                f"-j{os.cpu_count()}", "W=1", *(["CLIPPY=1"] if clippy else []), "modules"], log)
+    said = run(kernel.start, ["make", "-C", kernel.objdir, f"M={kbuild}",
+                              f"KERNELRELEASE={kernel.release}", f"-j{os.cpu_count()}", "W=1",
+                              *(["CLIPPY=1"] if clippy else []), "modules"], log)
     complaints = [line for line in said.splitlines() if not line.startswith(_EXPECTED)]
     if complaints:
         raise BuildFailed("the build must be silent, but said:\n" + "\n".join(complaints))
 
     linked = kbuild / "linked.ko"
     shutil.copyfile(kbuild / NAME, linked)
-    run([kernel.objdir / "tools/objtool/objtool", "klp", "post-link", linked], log)
-    run(["python3", TOP / "tools/build/check_livepatch.py", linked], log)
+    run(kernel.start, [kernel.objdir / "tools/objtool/objtool", "klp", "post-link", linked], log)
+    run(kernel.start, ["python3", TOP / "tools/build/check_livepatch.py", linked], log)
     os.replace(linked, product)
     return product
 
@@ -109,7 +150,7 @@ def main():
     parser.add_argument("--clippy", action="store_true", help="let clippy look at them as well")
     args = parser.parse_args()
     try:
-        product = build(project.kernel(), args.out.resolve(), args.mutate, args.clippy)
+        product = build(target(), args.out.resolve(), args.mutate, args.clippy)
     except (BuildFailed, project.SetupMissing) as error:
         sys.exit(f"{error}\nmodule: not built")
     print(f"  {product}")
