@@ -55,7 +55,7 @@ class Guest:
 
     def __exit__(self, *_):
         try:
-            if self.alive:
+            if self.alive and not self._machine.stuck:
                 self._taint = self._read_taint()
         except GuestError:
             pass  # a guest that does not answer: its end is a complaint in the log
@@ -164,7 +164,8 @@ class Guest:
         """
         if not self._machine.ready:
             return [f"{self.name}: the guest never came up"]
-        taint = self._read_taint() if self.alive else self._taint
+        answers = self.alive and not self._machine.stuck
+        taint = self._read_taint() if answers else self._taint
         verdict = kernel_log.judge(self.kernel_log(), allowed)
         failures = verdict.failures()
         if not verdict.expected and not verdict.unexpected:

@@ -4,18 +4,21 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import threading
+import time
 
 import channel
 import kernel_log
 import project
 import qemu
 from guest_job import GuestDied, GuestError, Job
+from guest_log import GuestLog
 
 _POWER_OFF_TIMEOUT = 30
 _DUMP_TIMEOUT = 20
-_CONSOLE_TAIL = 40
+_DUMPED = "sysrq: HELP"
 # QEMU's software emulation lacks some features of the processor it is asked for.
 _EMULATION_GAP = "TCG doesn't support requested feature"
 
@@ -29,14 +32,13 @@ class Machine:
         # Guards and announces all that the guest's frames change, jobs included.
         self.changed = threading.Condition(threading.RLock())
         self.died_early = False
-        self._console = log_dir / "console.log"
         self._qemu = None
         self._jobs = {}
-        self._log = []
-        self._next_record = 0
+        self._log = GuestLog(log_dir)
         self._ready = False
         self._gone = False
         self._ending = False
+        self._stuck = False
         self._sending = threading.Lock()
 
     @property
@@ -48,14 +50,21 @@ class Machine:
     def alive(self):
         return self._ready and not self._gone
 
+    @property
+    def stuck(self):
+        """Whether the guest, though alive, has stopped to answer."""
+        return self._stuck
+
     def boot(self, initramfs, timeout, **hardware):
         """Starts QEMU and waits for the agent."""
-        self._console.unlink(missing_ok=True)
-        self._dmesg = open(self.log_dir / "dmesg.log", "w", encoding="utf-8")
-        command = qemu.command(project.kernel().vmlinuz, initramfs, self._console, **hardware)
-        with open(self.log_dir / "qemu.log", "wb") as errors:
+        self._log.open()
+        self._monitor, far_end = socket.socketpair()
+        command = qemu.command(project.kernel().vmlinuz, initramfs, self._log.console_path,
+                               far_end.fileno(), **hardware)
+        with far_end, open(self.log_dir / "qemu.log", "wb") as errors:
             self._qemu = project.inside_popen(command, stdin=subprocess.PIPE,
                                               stdout=subprocess.PIPE, stderr=errors,
+                                              pass_fds=[far_end.fileno()],
                                               start_new_session=True)
         self._reader = threading.Thread(target=self._read_frames, daemon=True)
         self._reader.start()
@@ -64,27 +73,31 @@ class Machine:
             if not self._ready:
                 raise self.death() if self._gone else GuestError(
                     f"{self.name}: did not boot within {timeout} s; console ends:\n"
-                    f"{self._console_tail()}")
+                    f"{self._log.console_tail()}")
 
     def end(self):
         """Switches the guest off, or kills QEMU when the guest no longer obeys."""
         if self._qemu is None:
             return
         try:
-            if self.alive:
+            if self._stuck:
+                with self.changed:
+                    self._log.remark("the guest does not answer any more")
+            elif self.alive:
                 self._ending = True
                 self.send(channel.POWER_OFF)
                 self._qemu.wait(_POWER_OFF_TIMEOUT)
         except (GuestDied, subprocess.TimeoutExpired):
             with self.changed:
-                self._note(f"[log] the guest did not switch off in {_POWER_OFF_TIMEOUT} s\n")
+                self._log.remark(f"the guest did not switch off in {_POWER_OFF_TIMEOUT} s")
         finally:
             self._ending = True
             if self._qemu.poll() is None:
                 os.killpg(self._qemu.pid, signal.SIGKILL)
             self._qemu.wait()
             self._reader.join()
-            self._dmesg.close()
+            self._log.close()
+            self._monitor.close()
             self._qemu.stdout.close()
             with contextlib.suppress(OSError):  # what a dead guest did not take
                 self._qemu.stdin.close()
@@ -118,14 +131,14 @@ class Machine:
     def log(self):
         """Returns the kernel log so far."""
         with self.changed:
-            return "".join(self._log)
+            return self._log.text()
 
     def death(self):
         """Returns the exception for a guest that is gone."""
         said = kernel_log.complaints(self.log())
         why = f" ({said[0]})" if said else ""
         return GuestDied(f"{self.name}: the guest died{why}\n{self._qemu_errors()}"
-                         f"{self._console_tail()}\nThe rest is in {self.log_dir}.")
+                         f"{self._log.console_tail()}\nThe rest is in {self.log_dir}.")
 
     def dump_tasks(self):
         """Puts the stacks of blocked tasks and busy processors into the kernel log.
@@ -139,6 +152,19 @@ class Machine:
             return
         with self.changed:
             self.changed.wait_for(lambda: answer.ended or self._gone, _DUMP_TIMEOUT)
+            self._stuck = not answer.ended
+        if self._stuck:
+            self._dump_by_keyboard()
+
+    def _dump_by_keyboard(self):
+        """The same without the agent, which is stuck itself; only the console gets the dump."""
+        for key in "wlh":
+            self._monitor.sendall(f"sendkey alt-sysrq-{key}\n".encode())
+        end = time.monotonic() + _DUMP_TIMEOUT
+        while time.monotonic() < end and not self._gone:
+            if _DUMPED in self._log.console():
+                return
+            time.sleep(0.1)
 
     def _read_frames(self):
         for kind, number, payload in channel.frames(self._qemu.stdout):
@@ -146,44 +172,15 @@ class Machine:
                 if kind == channel.READY:
                     self._ready = True
                 elif kind == channel.LOG:
-                    self._log_record(payload.decode(errors="replace"))
+                    self._log.record(payload.decode(errors="replace"))
                 elif number in self._jobs:
                     self._jobs[number].receive(kind, payload)
                 self.changed.notify_all()
         with self.changed:
-            self._note(self._late_console())
+            self._log.add_late_console()
             self._gone = True
             self.died_early = not self._ending
             self.changed.notify_all()
-
-    def _log_record(self, record):
-        sequence, text = kernel_log.from_kmsg(record)
-        lost = sequence - self._next_record
-        if lost > 0:
-            self._note(f"[log] {lost} records lost\n")
-        self._next_record = sequence + 1
-        self._note(text)
-
-    def _note(self, text):
-        """Adds to the kernel log. The caller holds `changed`."""
-        self._log.append(text)
-        self._dmesg.write(text)
-        self._dmesg.flush()
-
-    def _late_console(self):
-        """Returns what only the console got, because the agent had no more time for it."""
-        if not self._console.exists():
-            return ""
-        stamps = (kernel_log.timestamp(text) for text in reversed(self._log))
-        last = next((stamp for stamp in stamps if stamp is not None), -1.0)
-        lines = self._console.read_text(errors="replace").splitlines(keepends=True)
-        return "".join(line for line in lines if (kernel_log.timestamp(line) or -1.0) > last)
-
-    def _console_tail(self):
-        if not self._console.exists():
-            return ""
-        lines = self._console.read_text(errors="replace").splitlines()
-        return "\n".join(lines[-_CONSOLE_TAIL:])
 
     def _qemu_errors(self):
         lines = (self.log_dir / "qemu.log").read_text(errors="replace").splitlines(keepends=True)

@@ -4,11 +4,15 @@
 # The log buffer holds a whole run; an oops leaves the guest alive so that its log can be fetched,
 # a panic ends QEMU.
 _KERNEL_ARGUMENTS = ("console=ttyS0 panic=-1 log_buf_len=16M printk.devkmsg=on "
-                     "sysctl.kernel.hung_task_timeout_secs=60 sysctl.kernel.hung_task_warnings=-1")
+                     "sysctl.kernel.hung_task_timeout_secs=60 sysctl.kernel.hung_task_warnings=-1 "
+                     "sysctl.kernel.sysrq=1")
 
 
-def command(vmlinuz, initramfs, console, cpus, memory, cpu, cmdline, extra=()):
-    """Returns argv; the agent's channel is QEMU's standard input and output."""
+def command(vmlinuz, initramfs, console, monitor, cpus, memory, cpu, cmdline):
+    """Returns argv; the agent's channel is QEMU's standard input and output.
+
+    `monitor` is the number of an open socket for QEMU's own commands.
+    """
     return [
         "qemu-system-x86_64",
         "-machine", "q35",
@@ -20,10 +24,11 @@ def command(vmlinuz, initramfs, console, cpus, memory, cpu, cmdline, extra=()):
         "-chardev", f"file,id=console,path={console}",
         "-serial", "chardev:console",
         "-chardev", "stdio,id=agent,signal=off",
+        "-chardev", f"socket,id=monitor,fd={monitor}",
+        "-mon", "chardev=monitor",
         "-device", "virtio-serial-pci",
         "-device", "virtserialport,chardev=agent,nr=1",
         "-kernel", str(vmlinuz),
         "-initrd", str(initramfs),
         "-append", f"{_KERNEL_ARGUMENTS} {cmdline}".strip(),
-        *extra,
     ]
