@@ -43,7 +43,8 @@ def run(check):
 
 
 def _core_functions(vm):
-    symbols = vm.run("awk '$2 ~ /[tT]/ {print $3}' /proc/kallsyms", check=True).output.split()
+    lines = map(str.split, vm.read("/proc/kallsyms").splitlines())
+    symbols = [name for _, kind, name, *_ in lines if kind in "tT"]
     traceable = vm.read("/sys/kernel/tracing/available_filter_functions").split()
     wrong = [function for function in CORE_FUNCTIONS
              if symbols.count(function) != 1 or traceable.count(function) != 1]
