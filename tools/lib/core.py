@@ -38,10 +38,15 @@ def hand_back(vm, timeout=_TIMEOUT):
     begin = time.monotonic()
     vm.write(f"{_PATCH}/enabled", "0")
     wait_for(vm, "c", timeout)
-    # livepatch drops its reference to the module just after its directory.
-    wait_until(vm, lambda: vm.read(f"/sys/module/{NAME}/refcnt") == "0\n", timeout)
-    vm.run(f"rmmod {NAME}", check=True)
+    unload(vm)
     return time.monotonic() - begin
+
+
+def unload(vm):
+    """Unloads the module, whose livepatch is gone."""
+    # livepatch drops its reference to the module just after its directory.
+    wait_until(vm, lambda: vm.read(f"/sys/module/{NAME}/refcnt") == "0\n")
+    vm.run(f"rmmod {NAME}", check=True)
 
 
 def serving(vm):
