@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""`make shell`: a shell in a guest that has the module, the programs and KVM."""
+"""`make shell`: a shell in a guest that has the module, a VM to run and KVM."""
 
 import os
 import shlex
@@ -10,19 +10,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 
+import core  # noqa: E402
 import kernel_log  # noqa: E402
+import kvm_guest  # noqa: E402
 import project  # noqa: E402
 import terminal  # noqa: E402
 from guest import Guest, GuestDied, GuestError  # noqa: E402
 
 _POWERED_OFF = "reboot: Power down"
-
-
-def built_programs():
-    """What `make programs` made, to go into the guest's /bin."""
-    directory = project.BUILD / "programs"
-    return {f"/bin/{path.name}": path for path in sorted(directory.glob("*"))
-            if path.is_file() and os.access(path, os.X_OK)}
 
 
 def converse(vm):
@@ -41,11 +36,13 @@ def main():
     if not project.MODULE.exists():
         sys.exit(f"{project.MODULE} is missing: run `make module` first")
     print("booting the stock kernel ...", flush=True)
-    vm = Guest("shell", modules=["kvm-amd"], programs=built_programs(),
-               files={"/etc/motd": HERE / "motd",
-                      f"/lib/modules/{project.MODULE.name}": project.MODULE})
+    vm = Guest("shell", modules=kvm_guest.MODULES, cmdline=kvm_guest.CMDLINE,
+               programs={kvm_guest.IN_GUEST: kvm_guest.built()},
+               files={"/etc/motd": HERE / "motd", core.IN_GUEST: project.MODULE})
     try:
         with vm:
+            kvm_guest.prepare(vm)
+            vm.hold_vm()
             converse(vm)
     except GuestError as error:
         sys.exit(str(error))
