@@ -143,12 +143,13 @@ pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bin
     // SAFETY: The registration's pin keeps `mm` until the end of this function.
     let subscriptions = unsafe { Subscriptions::of_subscribed(mm.as_ptr()) };
     // SAFETY: As above.
-    if warn_on!(mm::count(unsafe { Mm::from_raw(mm.as_ptr()) }) <= 0) {
+    let pinned = || mm::count(unsafe { Mm::from_raw(mm.as_ptr()) }) > 0;
+    if warn_on!(!pinned()) {
         return;
     }
     let domain = subscriptions.domain();
-    // SAFETY: The subscription is valid. Only `release` on exit unlinks it beside us; if that has
-    // happened, it has called the callback, and the grace period below waits for it.
+    // Only `release` on exit unlinks it beside us. If that has happened, it has called the
+    // callback, and the grace period below waits for it.
     if is_linked(subscription) {
         {
             // Keeps exit from freeing pages before `release` has returned.
@@ -161,8 +162,7 @@ pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bin
         unsafe { subscriptions.lock().unlink(subscription) };
     }
     let unlinked = domain.synchronize();
-    // SAFETY: As above.
-    if warn_on!(mm::count(unsafe { Mm::from_raw(mm.as_ptr()) }) <= 0) {
+    if warn_on!(!pinned()) {
         return;
     }
     // SAFETY: Gives up the registration's pin; nothing uses `mm` below.

@@ -2,7 +2,10 @@
 
 //! The next few in order of a set too large to hold: imports nothing but `core`.
 
-use core::mem::swap;
+use core::{
+    cmp::Ordering,
+    mem::swap, //
+};
 
 /// The `N` smallest, without repeats, of what was offered and lies beyond a bound.
 ///
@@ -33,17 +36,22 @@ impl<T: Copy + Ord, const N: usize> Smallest<T, N> {
         if self.after.is_some_and(|after| item <= after) {
             return;
         }
-        let Some(kept) = self.items.get(..self.len) else {
+        if self.len == N && self.items.last().is_some_and(|&last| last <= Some(item)) {
             return;
-        };
-        let Err(at) = kept.binary_search(&Some(item)) else {
-            return;
-        };
-        self.len = N.min(self.len.wrapping_add(1));
-        // INVARIANT: `at` is where the order puts it; if the batch was full, the largest goes.
+        }
+        // INVARIANT: The item goes where the order puts it, and each larger one a place further;
+        // if the batch was full, the largest falls off the end.
         let mut carried = Some(item);
-        for kept in self.items.iter_mut().take(self.len).skip(at) {
-            swap(kept, &mut carried);
+        for kept in self.items.iter_mut().take(self.len) {
+            match (*kept).cmp(&carried) {
+                Ordering::Less => {}
+                Ordering::Equal => return,
+                Ordering::Greater => swap(kept, &mut carried),
+            }
+        }
+        if let Some(free) = self.items.get_mut(self.len) {
+            *free = carried;
+            self.len = self.len.wrapping_add(1);
         }
     }
 

@@ -146,7 +146,8 @@ impl Subscriptions {
         // SAFETY: Nobody else has access to a dead `mm`.
         let ptr = unsafe { *slot };
         // SAFETY: Published, by this function's own requirements.
-        if !kernel::warn_on!(!unsafe { &*ptr }.list_is_empty()) {
+        let left_over = !unsafe { &*ptr }.list_is_empty();
+        if !kernel::warn_on!(left_over) {
             // SAFETY: Allocated by `kmalloc()`, by the type invariant; nothing refers to it.
             unsafe { bindings::kfree(ptr.cast()) };
         }
@@ -407,11 +408,9 @@ impl<'g> Iterator for Iter<'g> {
         self.link = unsafe { &raw const (*node.as_ptr()).next };
         // SAFETY: Every node on the list is the `hlist` of a `struct mmu_notifier`.
         let subscription = unsafe { container_of!(node.as_ptr(), bindings::mmu_notifier, hlist) };
-        // INVARIANT: As above.
         // SAFETY: Computed from a pointer that is not null.
-        Some(Subscription(
-            unsafe { NonNull::new_unchecked(subscription) },
-            PhantomData,
-        ))
+        let subscription = unsafe { NonNull::new_unchecked(subscription) };
+        // INVARIANT: As above.
+        Some(Subscription(subscription, PhantomData))
     }
 }

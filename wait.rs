@@ -8,6 +8,7 @@
 use core::mem::MaybeUninit;
 use kernel::{
     bindings,
+    ffi::c_int,
     task::might_sleep, //
 };
 
@@ -34,7 +35,9 @@ pub(crate) unsafe fn wait_event(wq: *mut bindings::wait_queue_head, condition: i
         // the look and `schedule()` is not lost.
         //
         // SAFETY: `wq` by this function's own requirements; `entry` was initialised above.
-        unsafe { bindings::prepare_to_wait_event(wq, entry, bindings::TASK_UNINTERRUPTIBLE as _) };
+        unsafe {
+            bindings::prepare_to_wait_event(wq, entry, bindings::TASK_UNINTERRUPTIBLE as c_int)
+        };
         if condition() {
             break;
         }

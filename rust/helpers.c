@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
+#include <linux/module.h>
 #include <linux/percpu-rwsem.h>
 #include <linux/poison.h>
 #include <linux/rculist.h>
@@ -46,6 +47,16 @@ void mmn_init_locks(spinlock_t *lock, struct wait_queue_head *wq)
 {
 	spin_lock_init(lock);
 	init_waitqueue_head(wq);
+#if defined(MODULE) && defined(CONFIG_LOCKDEP)
+	/*
+	 * The lock classes of what was just initialised lie in this module,
+	 * and the mm that it is for may outlive it: stay.
+	 */
+	static atomic_t stays;
+
+	if (!atomic_xchg(&stays, 1))
+		__module_get(THIS_MODULE);
+#endif
 }
 
 void mmn_mmap_write_lock(struct mm_struct *mm)

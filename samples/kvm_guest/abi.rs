@@ -126,3 +126,4 @@ pub const SIG_BLOCK: i32 = 0;
 pub const EINTR: i32 = 4;
 pub const EAGAIN: i32 = 11;
 pub const EFAULT: i32 = 14;
+pub const EINVAL: i32 = 22;

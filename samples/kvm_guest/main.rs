@@ -249,10 +249,11 @@ impl Watch<'_> {
     }
 
     fn rounds(&self) -> String {
-        let kinds = self.options.kinds.iter().zip(self.tallies);
-        kinds
-            .map(|(kind, tally)| format!(" {}={}", kind.name, tally.done.load(Relaxed)))
-            .collect()
+        let mut text = String::new();
+        for (kind, tally) in self.options.kinds.iter().zip(self.tallies) {
+            text += &format!(" {}={}", kind.name, tally.done.load(Relaxed));
+        }
+        text
     }
 
     fn print_summary(&self) {

@@ -102,10 +102,8 @@ impl Memory {
         let whole = Self::new(len + align)?;
         let skip = whole.base.align_offset(align);
         // SAFETY: `skip` is less than `align`, so `skip + len` is in the mapping.
-        Ok(Self {
-            base: unsafe { whole.base.add(skip) },
-            len,
-        })
+        let base = unsafe { whole.base.add(skip) };
+        Ok(Self { base, len })
     }
 
     /// Returns the host address of `offset`.
@@ -238,7 +236,7 @@ impl Child {
             match check(unsafe { waitpid(self.0, &mut status, 0) }) {
                 Err(e) if e.raw_os_error() == Some(abi::EINTR) => continue,
                 Err(e) => return Err(e),
-                Ok(_) if status & 0x7f == 0 => return Ok(Some(status >> 8 & 0xff)),
+                Ok(_) if status & 0x7f == 0 => return Ok(Some((status >> 8) & 0xff)),
                 Ok(_) => return Ok(None),
             }
         }

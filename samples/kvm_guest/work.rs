@@ -18,6 +18,7 @@ mod migrate;
 mod mprotect;
 mod mremap;
 mod munmap;
+mod pressure;
 mod reclaim;
 mod softdirty;
 mod thp;
@@ -53,7 +54,7 @@ pub struct Kind {
 }
 
 /// All kinds.
-pub static KINDS: [Kind; 10] = [
+pub static KINDS: [Kind; 11] = [
     Kind {
         name: "mprotect",
         effect: "pages_protected",
@@ -95,6 +96,12 @@ pub static KINDS: [Kind; 10] = [
         effect: "pages_swapped_out",
         regions: 1,
         prepare: reclaim::prepare,
+    },
+    Kind {
+        name: "pressure",
+        effect: "pages_reclaimed",
+        regions: 1,
+        prepare: pressure::prepare,
     },
     Kind {
         name: "age",

@@ -45,8 +45,8 @@ impl Operation for Thp<'_> {
             .advise(region.start(), HUGE, abi::MADV_COLLAPSE)
         {
             Ok(()) => self.map.with_flag(&region, pages::THP)?,
-            // A page was in use at that moment.
-            Err(e) if e.raw_os_error() == Some(abi::EAGAIN) => 0,
+            // A page was in use or swapped out at that moment.
+            Err(e) if matches!(e.raw_os_error(), Some(abi::EAGAIN | abi::EINVAL)) => 0,
             Err(e) => return Err(e.into()),
         };
         let mut bytes = region.settle()?;
