@@ -150,7 +150,9 @@ def main():
     parser.add_argument("--clippy", action="store_true", help="let clippy look at them as well")
     args = parser.parse_args()
     try:
-        product = build(target(), args.out.resolve(), args.mutate, args.clippy)
+        kernel = target()
+        print(f"  building {NAME} for {kernel.release} ...", flush=True)
+        product = build(kernel, args.out.resolve(), args.mutate, args.clippy)
     except (BuildFailed, project.SetupMissing) as error:
         sys.exit(f"{error}\nmodule: not built")
     print(f"  {product}")
