@@ -136,6 +136,8 @@ static long mnt_simple(struct mnt_session *session, unsigned int cmd,
 		WRITE_ONCE(slot->behave.gates, 0);
 		wake_up_all(&session->wait);
 		return 0;
+	case MNT_REPAIR:
+		return mnt_repair(slot);
 	case MNT_MARK:
 		mnt_returned(slot, MNT_MARK, 0);
 		return 0;

@@ -108,6 +108,8 @@ struct mnt_add {
 #define MNT_FAIL_BLOCKABLE	(1u << 3) /* EAGAIN though it may sleep: a bug */
 #define MNT_FAIL_ALLOC		(1u << 4)
 #define MNT_SLOW_FREE		(1u << 5) /* free spins until MNT_SYNCHRONIZE is back */
+#define MNT_GATE_LIVING		(1u << 6) /* gates let exiting tasks through */
+#define MNT_GATE_EXITING	(1u << 7) /* gates let all others through */
 
 /**
  * struct mnt_behave - MNT_BEHAVE, also for a slot not in use yet
@@ -117,7 +119,7 @@ struct mnt_add {
  * @eagain: (in) MNT_BIT() of those that refuse a range they may not sleep on
  * @young: (in) MNT_BIT() of those that answer "young"
  * @pad: zero
- * @start: (in) gates and record heed only ranges that intersect
+ * @start: (in) gates, refusals and record heed only ranges that intersect
  * @end: (in) start to end, exclusive
  */
 struct mnt_behave {
@@ -172,13 +174,14 @@ struct mnt_drain {
 };
 
 /**
- * struct mnt_counts - MNT_COUNTS, whatever the window
+ * struct mnt_counts - MNT_COUNTS, whatever the window but for @seen
  * @slot: (in)
  * @open: (out) starts still without their end
  * @starts: (out) that were not refused
  * @ends: (out)
  * @orphans: (out) ends without a start
  * @lost: (out) starts that found the table of open ranges full
+ * @seen: (out) how often each callback was recorded
  */
 struct mnt_counts {
 	__u32 slot;
@@ -187,6 +190,7 @@ struct mnt_counts {
 	__u64 ends;
 	__u64 orphans;
 	__u64 lost;
+	__u64 seen[MNT_HOOKS];
 };
 
 /**
@@ -242,5 +246,10 @@ struct mnt_state {
 #define MNT_SET_SEQ	_IOW('n', 0x21, __u64)	/* of the caller's mm */
 #define MNT_SET_USERS	_IOW('n', 0x22, struct mnt_state) /* slot, users */
 #define MNT_KEEP_MM	_IO('n', 0x23)		/* pin the caller's mm_struct */
+/*
+ * slot: ends the ranges of its mm that the core will never end itself, so that
+ * a test of such a core can go on; returns how many
+ */
+#define MNT_REPAIR	_IO('n', 0x24)
 
 #endif

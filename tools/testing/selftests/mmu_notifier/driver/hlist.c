@@ -136,10 +136,7 @@ static int mnt_op_range_start(struct mmu_notifier *mn,
 		.blockable = mmu_notifier_range_blockable(range),
 		.object = object->number,
 	};
-	bool refuse = call.blockable ?
-		slot->behave.flags & MNT_FAIL_BLOCKABLE :
-		slot->behave.eagain & MNT_BIT(MNT_RANGE_START);
-	int ret = refuse ? -EAGAIN : 0;
+	int ret = mnt_refuses(slot, &call) ? -EAGAIN : 0;
 
 	if (!ret)
 		mnt_range_started(slot, range->start, range->end);

@@ -13,6 +13,14 @@ static bool mnt_watched(const struct mnt_slot *slot, const struct mnt_call *call
 	return call->start < slot->behave.end && call->end > slot->behave.start;
 }
 
+bool mnt_refuses(const struct mnt_slot *slot, const struct mnt_call *call)
+{
+	if (!mnt_watched(slot, call))
+		return false;
+	return call->blockable ? slot->behave.flags & MNT_FAIL_BLOCKABLE :
+				 slot->behave.eagain & MNT_BIT(call->hook);
+}
+
 static void mnt_append(struct mnt_session *session, const struct mnt_event *event)
 {
 	lockdep_assert_held(&session->lock);
@@ -77,8 +85,12 @@ void mnt_returned(struct mnt_slot *slot, unsigned int cmd, int ret)
 
 static bool mnt_gate_open(struct mnt_slot *slot, enum mnt_hook hook)
 {
+	u32 passes = current->flags & PF_EXITING ? MNT_GATE_LIVING :
+						   MNT_GATE_EXITING;
+
 	return !(READ_ONCE(slot->behave.gates) & MNT_BIT(hook)) ||
-	       READ_ONCE(slot->session->open_all);
+	       READ_ONCE(slot->session->open_all) ||
+	       READ_ONCE(slot->behave.flags) & passes;
 }
 
 /*
@@ -194,5 +206,7 @@ void mnt_counts(struct mnt_slot *slot, struct mnt_counts *counts)
 	counts->ends = slot->ends;
 	counts->orphans = slot->orphans;
 	counts->lost = slot->lost;
+	for (unsigned int hook = 0; hook < MNT_HOOKS; hook++)
+		counts->seen[hook] = slot->seen[hook][MNT_ENTER];
 	spin_unlock_irqrestore(&slot->session->lock, flags);
 }

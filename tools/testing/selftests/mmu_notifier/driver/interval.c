@@ -34,8 +34,7 @@ static bool mnt_begin_invalidate(struct mnt_slot *slot,
 		.event = range->event,
 		.blockable = mmu_notifier_range_blockable(range),
 	};
-	if (call->blockable ? slot->behave.flags & MNT_FAIL_BLOCKABLE :
-			      slot->behave.eagain & MNT_BIT(hook))
+	if (mnt_refuses(slot, call))
 		goto refuse;
 	if (call->blockable)
 		mutex_lock(&slot->user_lock);

@@ -90,6 +90,7 @@ struct mnt_call {
 void mnt_session_put(struct mnt_session *session);
 
 /* record.c */
+bool mnt_refuses(const struct mnt_slot *slot, const struct mnt_call *call);
 void mnt_record(struct mnt_slot *slot, const struct mnt_call *call,
 		enum mnt_phase phase, int ret);
 void mnt_returned(struct mnt_slot *slot, unsigned int cmd, int ret);
@@ -120,6 +121,7 @@ long mnt_read_retry(struct mnt_slot *slot, struct mnt_read *read);
 /* state.c */
 long mnt_state(struct mnt_session *session, struct mnt_state *state);
 long mnt_set_seq(u64 seq);
+long mnt_repair(struct mnt_slot *slot);
 long mnt_set_users(struct mnt_slot *slot, unsigned int users);
 
 #endif

@@ -102,6 +102,25 @@ long mnt_set_seq(u64 seq)
 	return ret;
 }
 
+long mnt_repair(struct mnt_slot *slot)
+{
+	struct mmu_notifier_subscriptions *subscriptions =
+		smp_load_acquire(&mnt_mm_of(slot)->notifier_subscriptions);
+	long ret = -EBUSY;
+
+	if (!subscriptions)
+		return 0;
+	spin_lock(&subscriptions->lock);
+	if (hlist_empty(&subscriptions->deferred_list)) {
+		ret = subscriptions->active_invalidate_ranges;
+		subscriptions->active_invalidate_ranges = 0;
+		subscriptions->invalidate_seq += subscriptions->invalidate_seq & 1;
+	}
+	spin_unlock(&subscriptions->lock);
+	wake_up_all(&subscriptions->wq);
+	return ret;
+}
+
 long mnt_set_users(struct mnt_slot *slot, unsigned int users)
 {
 	if (slot->kind != MNT_COUNTED || !slot->object || slot->object->freed)

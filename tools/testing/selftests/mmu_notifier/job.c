@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Threads that are seen to block, children, memory. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mnt.h"
+
+static void give_up(const char *what)
+{
+	perror(what);
+	abort();
+}
+
+static void *job_main(void *arg)
+{
+	struct job *job = arg;
+
+	job->tid = gettid();
+	job->ret = job->fn(job->arg);
+	job->error = errno;
+	job->done = true;
+	return NULL;
+}
+
+void job_start(struct job *job, long (*fn)(void *arg), void *arg)
+{
+	*job = (struct job){ .fn = fn, .arg = arg };
+	errno = pthread_create(&job->thread, NULL, job_main, job);
+	if (errno)
+		give_up("pthread_create");
+}
+
+long job_join(struct job *job)
+{
+	pthread_join(job->thread, NULL);
+	errno = job->error;
+	return job->ret;
+}
+
+/* Without malloc: the caller's mm may be locked by the very task it looks at. */
+static ssize_t read_proc(pid_t tgid, pid_t tid, const char *name, char *buffer,
+			 size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", tgid, tid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = read(fd, buffer, size - 1);
+	close(fd);
+	if (n >= 0)
+		buffer[n] = '\0';
+	return n;
+}
+
+static char task_state(pid_t tgid, pid_t tid)
+{
+	char buffer[256];
+	const char *state;
+
+	if (read_proc(tgid, tid, "stat", buffer, sizeof(buffer)) <= 0)
+		return 'X';
+	state = strrchr(buffer, ')');
+	return state ? state[2] : 'X';
+}
+
+static bool sleeps_in(pid_t tgid, pid_t tid, const char *where)
+{
+	char stack[4096];
+
+	return task_state(tgid, tid) == 'D' &&
+	       read_proc(tgid, tid, "stack", stack, sizeof(stack)) > 0 &&
+	       strstr(stack, where);
+}
+
+bool job_blocks(struct job *job, const char *where)
+{
+	for (; !job->done; sched_yield())
+		if (job->tid && sleeps_in(getpid(), job->tid, where))
+			return true;
+	return false;
+}
+
+bool task_blocks(pid_t tgid, pid_t tid, const char *where)
+{
+	for (;; sched_yield()) {
+		char state = task_state(tgid, tid);
+
+		if (state == 'X' || state == 'Z')
+			return false;
+		if (sleeps_in(tgid, tid, where))
+			return true;
+	}
+}
+
+long run_command(void *command)
+{
+	struct command *it = command;
+
+	return ioctl(it->fd, it->cmd, it->arg);
+}
+
+long run_madvise(void *advice)
+{
+	struct advice *it = advice;
+
+	return madvise(it->start, it->length, it->advice);
+}
+
+pid_t child_start(void (*fn)(void *arg), void *arg)
+{
+	pid_t parent = getpid();
+	pid_t child = fork();
+
+	if (child < 0)
+		give_up("fork");
+	if (child)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
+	fn(arg);
+	_exit(0);
+}
+
+int child_wait(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) != child)
+		if (errno != EINTR)
+			give_up("waitpid");
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int memory_file(size_t pages, unsigned int flags)
+{
+	int file = memfd_create("mmu_notifier_test", flags);
+	size_t unit = flags & MFD_HUGETLB ? 2UL << 20 : PAGE;
+
+	if (file >= 0 && ftruncate(file, (off_t)(pages * unit))) {
+		close(file);
+		return -1;
+	}
+	return file;
+}
+
+/* Between two pages of no access, which nothing that may be read merges with. */
+static void *map_fenced(int file, size_t pages)
+{
+	int flags = MAP_FIXED | (file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+	char *fence, *area;
+
+	fence = mmap(NULL, (pages + 2) * PAGE, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (fence == MAP_FAILED)
+		give_up("mmap");
+	area = mmap(fence + PAGE, pages * PAGE, PROT_READ | PROT_WRITE, flags, file, 0);
+	if (area == MAP_FAILED)
+		give_up("mmap");
+	if (file < 0)
+		madvise(area, pages * PAGE, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < pages; i++)
+		area[i * PAGE] = 1;
+	return area;
+}
+
+void *area_map(size_t pages)
+{
+	return map_fenced(-1, pages);
+}
+
+void *area_map_file(int file, size_t pages)
+{
+	return map_fenced(file, pages);
+}
+
+void area_unmap(void *area, size_t pages)
+{
+	munmap((char *)area - PAGE, (pages + 2) * PAGE);
+}
+
+bool c_serves(void)
+{
+	return access("/sys/kernel/livepatch/mmu_notifier_rust", F_OK) != 0;
+}
+
+void note(const char *format, ...)
+{
+	va_list list;
+
+	printf("# ");
+	va_start(list, format);
+	vprintf(format, list);
+	va_end(list);
+	printf("\n");
+	fflush(stdout);
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n == (ssize_t)strlen(text) ? 0 : -1;
+}
