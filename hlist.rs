@@ -12,13 +12,15 @@ use kernel::{
         c_int,
         c_ulong, //
     },
+    mm::Mm,
     prelude::*,
     str::CStrExt,
     warn_on, //
 };
 
+#[cfg(CONFIG_DEBUG_ATOMIC_SLEEP)]
+use crate::ffi;
 use crate::{
-    ffi,
     range::Range,
     subscriptions::{
         Subscription,
@@ -34,7 +36,7 @@ use crate::{
 /// the other's section below.
 ///
 /// Context: sleeps.
-pub(crate) fn release(subscriptions: &Subscriptions, mm: *mut bindings::mm_struct) {
+pub(crate) fn release(subscriptions: &Subscriptions, mm: &Mm) {
     let domain = subscriptions.domain();
     {
         let section = domain.read();
@@ -50,10 +52,10 @@ pub(crate) fn release(subscriptions: &Subscriptions, mm: *mut bindings::mm_struc
 /// Calls `release`, where the driver has one.
 ///
 /// Context: in a section of the list's domain; sleeps.
-pub(crate) fn call_release(subscription: Subscription<'_>, mm: *mut bindings::mm_struct) {
+pub(crate) fn call_release(subscription: Subscription<'_>, mm: &Mm) {
     if let Some(release) = subscription.ops().release {
-        // SAFETY: The subscription is valid; the driver's callback takes just these.
-        unsafe { release(subscription.as_ptr(), mm) };
+        // SAFETY: Both are valid; the driver's callback takes just these.
+        unsafe { release(subscription.as_ptr(), mm.as_raw()) };
     }
 }
 
@@ -62,7 +64,7 @@ pub(crate) fn call_release(subscription: Subscription<'_>, mm: *mut bindings::mm
 /// Context: atomic.
 pub(crate) fn clear_flush_young(
     subscriptions: &Subscriptions,
-    mm: *mut bindings::mm_struct,
+    mm: &Mm,
     start: c_ulong,
     end: c_ulong,
 ) -> bool {
@@ -70,8 +72,8 @@ pub(crate) fn clear_flush_young(
     let mut young = false;
     for subscription in subscriptions.iter(&section) {
         if let Some(clear_flush_young) = subscription.ops().clear_flush_young {
-            // SAFETY: The subscription is valid; the driver's callback takes just these.
-            young |= unsafe { clear_flush_young(subscription.as_ptr(), mm, start, end) };
+            // SAFETY: Both are valid; the driver's callback takes just these.
+            young |= unsafe { clear_flush_young(subscription.as_ptr(), mm.as_raw(), start, end) };
         }
     }
     young
@@ -82,7 +84,7 @@ pub(crate) fn clear_flush_young(
 /// Context: atomic.
 pub(crate) fn clear_young(
     subscriptions: &Subscriptions,
-    mm: *mut bindings::mm_struct,
+    mm: &Mm,
     start: c_ulong,
     end: c_ulong,
 ) -> bool {
@@ -90,8 +92,8 @@ pub(crate) fn clear_young(
     let mut young = false;
     for subscription in subscriptions.iter(&section) {
         if let Some(clear_young) = subscription.ops().clear_young {
-            // SAFETY: The subscription is valid; the driver's callback takes just these.
-            young |= unsafe { clear_young(subscription.as_ptr(), mm, start, end) };
+            // SAFETY: Both are valid; the driver's callback takes just these.
+            young |= unsafe { clear_young(subscription.as_ptr(), mm.as_raw(), start, end) };
         }
     }
     young
@@ -100,17 +102,13 @@ pub(crate) fn clear_young(
 /// Whether any secondary MMU has used the page; the first that has ends the walk.
 ///
 /// Context: atomic.
-pub(crate) fn test_young(
-    subscriptions: &Subscriptions,
-    mm: *mut bindings::mm_struct,
-    address: c_ulong,
-) -> bool {
+pub(crate) fn test_young(subscriptions: &Subscriptions, mm: &Mm, address: c_ulong) -> bool {
     let section = subscriptions.domain().read();
     // Not `Iterator::any`, to keep the guard plainly around the calls.
     for subscription in subscriptions.iter(&section) {
         if let Some(test_young) = subscription.ops().test_young {
-            // SAFETY: The subscription is valid; the driver's callback takes just these.
-            if unsafe { test_young(subscription.as_ptr(), mm, address) } {
+            // SAFETY: Both are valid; the driver's callback takes just these.
+            if unsafe { test_young(subscription.as_ptr(), mm.as_raw(), address) } {
                 return true;
             }
         }
@@ -133,17 +131,18 @@ pub(crate) fn invalidate_range_start(subscriptions: &Subscriptions, range: Range
     let section = subscriptions.domain().read();
     let mut result = 0;
     for subscription in subscriptions.iter(&section) {
-        let Some(start) = subscription.ops().invalidate_range_start else {
+        let ops = subscription.ops();
+        let Some(start) = ops.invalidate_range_start else {
             continue;
         };
         let ret = blockable_as(range, || {
-            // SAFETY: The subscription is valid; the driver's callback takes just these.
+            // SAFETY: Both are valid; the driver's callback takes just these.
             unsafe { start(subscription.as_ptr(), range.as_ptr()) }
         });
         if ret != 0 {
             report_failed_start(start as *const c_void, ret, range);
             warn_on!(range.blockable() || ret != EAGAIN.to_errno());
-            warn_on!(subscription.ops().invalidate_range_end.is_some());
+            warn_on!(ops.invalidate_range_end.is_some());
             result = ret;
         }
     }
@@ -166,7 +165,7 @@ pub(crate) fn invalidate_range_end(subscriptions: &Subscriptions, range: Range<'
     for subscription in subscriptions.iter(&section) {
         if let Some(end) = subscription.ops().invalidate_range_end {
             blockable_as(range, || {
-                // SAFETY: The subscription is valid; the driver's callback takes just these.
+                // SAFETY: Both are valid; the driver's callback takes just these.
                 unsafe { end(subscription.as_ptr(), range.as_ptr()) }
             });
         }
@@ -178,15 +177,15 @@ pub(crate) fn invalidate_range_end(subscriptions: &Subscriptions, range: Range<'
 /// Context: atomic; page-table locks may be held.
 pub(crate) fn arch_invalidate_secondary_tlbs(
     subscriptions: &Subscriptions,
-    mm: *mut bindings::mm_struct,
+    mm: &Mm,
     start: c_ulong,
     end: c_ulong,
 ) {
     let section = subscriptions.domain().read();
     for subscription in subscriptions.iter(&section) {
         if let Some(invalidate) = subscription.ops().arch_invalidate_secondary_tlbs {
-            // SAFETY: The subscription is valid; the driver's callback takes just these.
-            unsafe { invalidate(subscription.as_ptr(), mm, start, end) };
+            // SAFETY: Both are valid; the driver's callback takes just these.
+            unsafe { invalidate(subscription.as_ptr(), mm.as_raw(), start, end) };
         }
     }
 }
@@ -194,15 +193,17 @@ pub(crate) fn arch_invalidate_secondary_tlbs(
 /// Calls a callback so that a debug kernel reports it if it sleeps where it must not.
 #[inline]
 fn blockable_as<R>(range: Range<'_>, callback: impl FnOnce() -> R) -> R {
-    if range.blockable() {
-        return callback();
+    #[cfg(CONFIG_DEBUG_ATOMIC_SLEEP)]
+    if !range.blockable() {
+        // SAFETY: No preconditions; paired below.
+        unsafe { ffi::mmn_non_block_start() };
+        let result = callback();
+        // SAFETY: Pairs with the start above.
+        unsafe { ffi::mmn_non_block_end() };
+        return result;
     }
-    // SAFETY: No preconditions; paired below.
-    unsafe { ffi::mmn_non_block_start() };
-    let result = callback();
-    // SAFETY: Pairs with the start above.
-    unsafe { ffi::mmn_non_block_end() };
-    result
+    let _ = range;
+    callback()
 }
 
 /// Names the driver that refused, in C's words.

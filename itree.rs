@@ -84,14 +84,15 @@ unsafe fn interval_sub(node: *mut Node) -> Option<NonNull<IntervalSub>> {
 
 /// A running invalidation, and the subscriptions that it meets.
 ///
-/// Every one of them must be ended by [`inv_end`]; the VM does that for the ranges it starts.
+/// [`inv_end`] must end every one of them: the VM does it for a range that it has started.
 ///
 /// # Invariants
 ///
-/// If `next` is not `None`, the sequence is odd until this invalidation ends, so the tree does not
+/// If `at` is not `None`, the sequence is odd until this invalidation ends, so the tree does not
 /// change and every node in it is valid.
 struct Met<'a> {
-    next: Option<NonNull<IntervalSub>>,
+    at: Option<NonNull<IntervalSub>>,
+    began: bool,
     range: Range<'a>,
 }
 
@@ -100,16 +101,18 @@ impl Iterator for Met<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let current = self.next?;
-        // SAFETY: By the type invariant `current` is in the tree, which does not change.
-        self.next = unsafe {
-            interval_sub(bindings::interval_tree_iter_next(
-                &raw mut (*current.as_ptr()).interval_tree,
-                self.range.start(),
-                self.range.last(),
-            ))
-        };
-        Some(current)
+        if core::mem::replace(&mut self.began, true) {
+            let at = self.at?;
+            // SAFETY: By the type invariant `at` is in the tree, which does not change.
+            self.at = unsafe {
+                interval_sub(bindings::interval_tree_iter_next(
+                    &raw mut (*at.as_ptr()).interval_tree,
+                    self.range.start(),
+                    self.range.last(),
+                ))
+            };
+        }
+        self.at
     }
 }
 
@@ -132,7 +135,12 @@ fn inv_start<'a>(subscriptions: &Subscriptions, range: Range<'a>) -> (Met<'a>, S
         locked.set_seq(begun);
     }
     // INVARIANT: If something was met, the sequence is odd, and stays so while this range counts.
-    (Met { next: first, range }, locked.seq())
+    let met = Met {
+        at: first,
+        began: false,
+        range,
+    };
+    (met, locked.seq())
 }
 
 /// Leaves a range. The last one out makes the deferred changes and wakes those who wait.
@@ -261,6 +269,8 @@ impl FinishPasses {
                 };
                 if let Some(invalidate_finish) = (*(*(*finish).notifier).ops).invalidate_finish {
                     invalidate_finish(finish);
+                } else {
+                    warn_on_once!(true);
                 }
             }
         }
@@ -295,7 +305,8 @@ fn call_met(subscriptions: &Subscriptions, range: Range<'_>) -> Result {
             // SAFETY: The driver's callback takes just these.
             unsafe { invalidate(sub.as_ptr(), range.as_ptr(), cur_seq.raw()) }
         } else {
-            // `insert()` refuses a table without either.
+            // `insert()` refuses such a table, C does not: better a warning than its null call.
+            warn_on_once!(true);
             true
         };
         if !done {
@@ -329,8 +340,8 @@ pub(crate) fn invalidate(subscriptions: &Subscriptions, range: Range<'_>) -> Res
 /// Tells every interval subscription that the address space dies.
 ///
 /// Context: sleeps.
-pub(crate) fn release(subscriptions: &Subscriptions, mm: *mut bindings::mm_struct) {
-    let range = Range::released(mm);
+pub(crate) fn release(subscriptions: &Subscriptions, mm: &Mm) {
+    let range = Range::released(mm.as_raw());
     // SAFETY: The range lives on this stack; it is not empty, and `mm` has subscriptions.
     let range = unsafe { Range::from_raw(&range) };
     // Blockable, so a refusal has been warned about and passed over.
@@ -412,11 +423,6 @@ pub(crate) unsafe fn insert(
     length: c_ulong,
     ops: *const bindings::mmu_interval_notifier_ops,
 ) -> Result {
-    // SAFETY: By this function's own requirements.
-    let first_pass = unsafe { (*ops).invalidate.is_some() || (*ops).invalidate_start.is_some() };
-    if warn_on_once!(!first_pass) {
-        return Err(EINVAL);
-    }
     // SAFETY: By this function's own requirements; nobody else can reach `sub` yet.
     let node = unsafe {
         (*sub).mm = mm.as_raw();
@@ -432,6 +438,11 @@ pub(crate) unsafe fn insert(
     // SAFETY: As above.
     unsafe { (*node).last = last };
     if warn_on!(mm::users(mm) <= 0) {
+        return Err(EINVAL);
+    }
+    // SAFETY: By this function's own requirements.
+    let first_pass = unsafe { (*ops).invalidate.is_some() || (*ops).invalidate_start.is_some() };
+    if warn_on_once!(!first_pass) {
         return Err(EINVAL);
     }
     // `remove()` drops it.

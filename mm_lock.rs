@@ -29,15 +29,10 @@ use core::{
         size_of,
         MaybeUninit, //
     },
+    ptr::NonNull, //
 };
 use kernel::{
-    alloc::{
-        flags::{
-            GFP_KERNEL,
-            __GFP_NOWARN, //
-        },
-        KVVec, //
-    },
+    alloc::KVVec,
     bindings,
     current,
     error::{
@@ -46,18 +41,22 @@ use kernel::{
     },
     ffi::c_int,
     mm::Mm,
-    prelude::*, //
+    prelude::*,
+    task::might_sleep, //
 };
 
 use crate::{
     ffi,
     mm::WriteLocked,
-    mode::Gate,
+    mode::{
+        self,
+        Gate, //
+    },
     smallest::Smallest, //
 };
 
 /// How many locks are kept in mind at a time when there is no memory for all.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 /// The classes, in the order in which they nest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,23 +95,30 @@ impl<'a> MmAllLocks<'a> {
     ///
     /// Context: sleeps. No lock of the VM but the `mmap_lock` may be held.
     pub(crate) fn take(mm: WriteLocked<'a>) -> Result<Self> {
-        let gate = Gate::enter();
-        let plan = if gate.is_native() {
-            mark_vmas(mm)?;
-            let plan = Plan::of(mm)?;
-            plan.take(mm)?;
-            Some(plan)
-        } else {
-            // SAFETY: `mm` is valid and its `mmap_lock` is held for writing.
-            to_result(unsafe { ffi::mmn_mm_take_all_locks(mm.mm().as_raw()) })?;
-            None
-        };
-        // INVARIANT: Just taken, one way or the other.
-        Ok(Self {
-            mm,
-            plan,
-            _gate: gate,
-        })
+        loop {
+            // Before the gate: a change of mode need not wait for reclaim.
+            let plan = if mode::is_native() {
+                mark_vmas(mm)?;
+                Some(Plan::of(mm)?)
+            } else {
+                None
+            };
+            let gate = Gate::enter();
+            if plan.is_some() != gate.is_native() {
+                continue;
+            }
+            match &plan {
+                Some(plan) => plan.take(mm)?,
+                // SAFETY: `mm` is valid and its `mmap_lock` is held for writing.
+                None => to_result(unsafe { ffi::mmn_mm_take_all_locks(mm.mm().as_raw()) })?,
+            }
+            // INVARIANT: Just taken, one way or the other.
+            return Ok(Self {
+                mm,
+                plan,
+                _gate: gate,
+            });
+        }
     }
 
     /// The address space.
@@ -124,7 +130,8 @@ impl<'a> MmAllLocks<'a> {
 impl Drop for MmAllLocks<'_> {
     fn drop(&mut self) {
         match &self.plan {
-            Some(plan) => plan.release(self.mm, None),
+            // SAFETY: By the type invariant they were taken by this plan.
+            Some(plan) => unsafe { plan.release(self.mm, None) },
             // SAFETY: By the type invariant the kernel's function took them.
             None => unsafe { ffi::mmn_mm_drop_all_locks(self.mm.mm().as_raw()) },
         }
@@ -140,18 +147,19 @@ enum Plan {
 }
 
 impl Plan {
-    /// Makes a plan. The VMAs must have been marked, so that nothing is added meanwhile.
+    /// Makes a plan. It is good for as long as the `mmap_lock` is held: no VMA comes or goes or
+    /// gains an anon_vma meanwhile.
     ///
     /// # Errors
     ///
     /// `EINTR` if a signal is pending.
     fn of(mm: WriteLocked<'_>) -> Result<Self> {
-        let mut count = 0usize;
-        for_each_lock(mm, |_| count = count.wrapping_add(1))?;
         if crate::never_list_locks() {
             return Ok(Self::Searched);
         }
-        let Ok(mut locks) = KVVec::with_capacity(count, GFP_KERNEL | __GFP_NOWARN) else {
+        let mut count = 0usize;
+        for_each_lock(mm, |_| count = count.wrapping_add(1))?;
+        let Some(mut locks) = list_for(count) else {
             return Ok(Self::Searched);
         };
         let mut fits = true;
@@ -175,22 +183,7 @@ impl Plan {
                 }
                 Ok(())
             }
-            Self::Searched => {
-                let mut last = None;
-                loop {
-                    let mut batch = Smallest::<Lock, BATCH>::after(last);
-                    // Not interruptible: what was taken must be found again to be released.
-                    for_each_lock_uninterrupted(mm, |lock| batch.offer(lock));
-                    let before = last;
-                    for lock in batch.iter() {
-                        visit(lock)?;
-                        last = Some(lock);
-                    }
-                    if last == before {
-                        return Ok(());
-                    }
-                }
-            }
+            Self::Searched => visit_searched(mm, &mut visit),
         }
     }
 
@@ -203,32 +196,71 @@ impl Plan {
         let mut last = None;
         let result = self.visit(mm, |lock| {
             check_signal()?;
+            // Deadlock-free by the order of this module.
+            //
             // SAFETY: The lock belongs to a VMA of `mm`, which keeps it, and which cannot go while
-            // the `mmap_lock` is held. The order of this module forbids a deadlock.
+            // the `mmap_lock` is held.
             unsafe { ffi::mmn_down_write_nested_in(lock.sem, mm.mm().as_raw()) };
             last = Some(lock);
             Ok(())
         });
         if result.is_err() {
             if let Some(last) = last {
-                self.release(mm, Some(last));
+                // SAFETY: All up to the last one were taken above.
+                unsafe { self.release(mm, Some(last)) };
             }
         }
         result
     }
 
     /// Releases the locks up to and including `last`, or all of them.
-    fn release(&self, mm: WriteLocked<'_>, last: Option<Lock>) {
+    ///
+    /// # Safety
+    ///
+    /// The current task must hold those, from [`Plan::take`] of this plan.
+    unsafe fn release(&self, mm: WriteLocked<'_>, last: Option<Lock>) {
         // The error only ends the visit.
         let _ = self.visit(mm, |lock| {
             if last.is_some_and(|last| lock > last) {
                 return Err(EINTR);
             }
-            // SAFETY: `take()` took it, in this order, from the same set of VMAs.
+            // SAFETY: By this function's own requirements; the VMAs are the same.
             unsafe { bindings::up_write(lock.sem) };
             Ok(())
         });
     }
+}
+
+/// Visits the locks in order, with a few of them in mind at a time, until `visit` fails.
+///
+/// Out of line, to keep its batch off the stack of those who have a list.
+#[inline(never)]
+fn visit_searched(mm: WriteLocked<'_>, visit: &mut dyn FnMut(Lock) -> Result) -> Result {
+    let mut batch = Smallest::<Lock, BATCH>::new();
+    loop {
+        might_sleep();
+        // Not interruptible: what was taken must be found again to be released.
+        for_each_lock_uninterrupted(mm, |lock| batch.offer(lock));
+        if batch.is_empty() {
+            return Ok(());
+        }
+        batch.iter().try_for_each(&mut *visit)?;
+        batch.advance();
+    }
+}
+
+/// An empty list with room for `count` locks, unless memory is short.
+///
+/// Context: sleeps, but would rather fail than have a process killed.
+fn list_for(count: usize) -> Option<KVVec<Lock>> {
+    if count == 0 {
+        return Some(KVVec::new());
+    }
+    // SAFETY: No preconditions.
+    let memory = unsafe { ffi::mmn_kvmalloc_array(count, size_of::<Lock>()) };
+    let memory = NonNull::new(memory.cast::<Lock>())?;
+    // SAFETY: Allocated by `kvmalloc()`, as `KVVec` does, for `count` locks; none is there yet.
+    Some(unsafe { KVVec::from_raw_parts(memory.as_ptr(), 0, count) })
 }
 
 /// Sorts in place. Not `slice::sort_unstable()`, whose recursion a kernel stack cannot afford.
@@ -281,7 +313,7 @@ fn for_each_vma(
 }
 
 /// Marks every VMA as being written to, until the `mmap_lock` is released: faults that hold only a
-/// VMA's own lock are over, and no new one begins. From here on no VMA gains an anon_vma.
+/// VMA's own lock are over, and no new one begins.
 ///
 /// # Errors
 ///
@@ -325,12 +357,12 @@ fn for_each_lock_uninterrupted(mm: WriteLocked<'_>, mut visit: impl FnMut(Lock))
 /// `vma` must be valid and the `mmap_lock` of its `mm` held for writing.
 unsafe fn locks_of(vma: *mut bindings::vm_area_struct, visit: &mut impl FnMut(Lock)) {
     // SAFETY: By this function's own requirements: file and mapping belong to the VMA, and its
-    // anon_vma and chain change under the `mmap_lock` (or, before it was marked, under its own
-    // lock) only.
+    // anon_vma and chain change under the `mmap_lock` only.
     unsafe {
         let file = (*vma).vm_file;
         if !file.is_null() && !(*file).f_mapping.is_null() {
-            let class = if ffi::mmn_vma_is_hugetlb(vma) {
+            // By the file, so that one lock has one class, whatever the VMA.
+            let class = if ffi::mmn_file_is_hugetlb(file) {
                 Class::HugetlbMapping
             } else {
                 Class::Mapping

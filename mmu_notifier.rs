@@ -153,6 +153,17 @@ macro_rules! entry_points {
     )*};
 }
 
+/// An address space that has subscriptions, and their state.
+///
+/// # Safety
+///
+/// `mm` must be valid for `'a` and its state published.
+#[inline(always)]
+unsafe fn subscribed<'a>(mm: *mut bindings::mm_struct) -> (&'a Subscriptions, &'a Mm) {
+    // SAFETY: By this function's own requirements.
+    unsafe { (Subscriptions::of_subscribed(mm), Mm::from_raw(mm)) }
+}
+
 /// A result as C returns it.
 fn to_errno(result: Result) -> c_int {
     result.map_or_else(|error| error.to_errno(), |()| 0)
@@ -169,7 +180,7 @@ entry_points! {
     /// `mm` must have subscriptions, and `mm_users` be zero.
     unsafe fn __mmu_notifier_release(mm: *mut bindings::mm_struct) as "rust___mmu_notifier_release" {
         // SAFETY: By this function's own requirements.
-        let subscriptions = unsafe { Subscriptions::of_subscribed(mm) };
+        let (subscriptions, mm) = unsafe { subscribed(mm) };
         if subscriptions.has_itree() {
             itree::release(subscriptions, mm);
         }
@@ -189,7 +200,8 @@ entry_points! {
         as "rust___mmu_notifier_clear_flush_young"
     {
         // SAFETY: By this function's own requirements.
-        hlist::clear_flush_young(unsafe { Subscriptions::of_subscribed(mm) }, mm, start, end)
+        let (subscriptions, mm) = unsafe { subscribed(mm) };
+        hlist::clear_flush_young(subscriptions, mm, start, end)
     }
 
     /// As [`__mmu_notifier_clear_flush_young`], but TLBs need not be flushed.
@@ -203,7 +215,8 @@ entry_points! {
         as "rust___mmu_notifier_clear_young"
     {
         // SAFETY: By this function's own requirements.
-        hlist::clear_young(unsafe { Subscriptions::of_subscribed(mm) }, mm, start, end)
+        let (subscriptions, mm) = unsafe { subscribed(mm) };
+        hlist::clear_young(subscriptions, mm, start, end)
     }
 
     /// Whether a secondary MMU has used the page at `address`; none forgets.
@@ -217,14 +230,16 @@ entry_points! {
         as "rust___mmu_notifier_test_young"
     {
         // SAFETY: By this function's own requirements.
-        hlist::test_young(unsafe { Subscriptions::of_subscribed(mm) }, mm, address)
+        let (subscriptions, mm) = unsafe { subscribed(mm) };
+        hlist::test_young(subscriptions, mm, address)
     }
 
     /// The VM is about to change the page tables of the range: nobody may use or make a secondary
     /// translation of it from here until the end.
     ///
     /// Returns 0, or `-EAGAIN` if the range is not blockable and a callback would have to sleep;
-    /// the range must not be changed nor ended then.
+    /// the range must not be changed nor ended then. (What else a callback returns is passed on,
+    /// and warned about.)
     ///
     /// Context: sleeps if the range is blockable. `mmap_lock` or a reverse-map lock held.
     ///
@@ -238,7 +253,9 @@ entry_points! {
         let range = unsafe { Range::from_raw(range) };
         // SAFETY: As above.
         let subscriptions = unsafe { Subscriptions::of_subscribed(range.mm()) };
-        let itree = if subscriptions.has_itree() {
+        // Set under locks of which the VM holds one, so both looks below see the same.
+        let has_itree = subscriptions.has_itree();
+        let itree = if has_itree {
             itree::invalidate(subscriptions, range)
         } else {
             Ok(())
@@ -246,7 +263,14 @@ entry_points! {
         match itree {
             Err(error) => error.to_errno(),
             Ok(()) if subscriptions.list_is_empty() => 0,
-            Ok(()) => hlist::invalidate_range_start(subscriptions, range),
+            Ok(()) => {
+                let refused = hlist::invalidate_range_start(subscriptions, range);
+                // Who may not block does not end what was refused; who may, ends it regardless.
+                if refused != 0 && has_itree && !range.blockable() {
+                    itree::inv_end(subscriptions);
+                }
+                refused
+            }
         }
     }
 
@@ -293,7 +317,7 @@ entry_points! {
         as "rust___mmu_notifier_arch_invalidate_secondary_tlbs"
     {
         // SAFETY: By this function's own requirements.
-        let subscriptions = unsafe { Subscriptions::of_subscribed(mm) };
+        let (subscriptions, mm) = unsafe { subscribed(mm) };
         hlist::arch_invalidate_secondary_tlbs(subscriptions, mm, start, end);
     }
 

@@ -87,6 +87,11 @@ impl Drop for Gate {
     }
 }
 
+/// The mode at this moment, for plans that [`Gate::is_native`] confirms.
+pub(crate) fn is_native() -> bool {
+    NATIVE.load(Relaxed)
+}
+
 fn switch(native: bool) {
     // SAFETY: No preconditions; paired below. Waits for every registration of the old mode.
     unsafe { ffi::mmn_gate_write_lock() };
@@ -114,5 +119,5 @@ extern "C" fn mmn_go_compatible() {
 /// What the module parameter `mode` shows.
 #[no_mangle]
 extern "C" fn mmn_mode_is_native() -> bool {
-    NATIVE.load(Relaxed)
+    is_native()
 }

@@ -13,7 +13,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// The pointee is valid for `'a` and only the current task writes to it. `start < end`, and the
+/// The pointee is valid for `'a`, and nobody writes to it meanwhile: callbacks get it const. The
 /// subscriptions of its `mm` are set up: the VM calls out of line for no other.
 #[derive(Clone, Copy)]
 pub(crate) struct Range<'a>(&'a bindings::mmu_notifier_range);

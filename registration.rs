@@ -140,23 +140,30 @@ pub(crate) fn with_itree(
 /// `subscription` must have been registered with `mm`, and be detached by nobody else. Unless the
 /// driver pins `mm` itself, it must not use it afterwards.
 pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bindings::mm_struct>) {
-    // SAFETY: The registration's pin keeps `mm` until the end of this function.
-    let subscriptions = unsafe { Subscriptions::of_subscribed(mm.as_ptr()) };
-    // SAFETY: As above.
+    // SAFETY: The structure is there while the registration pins it, which is what is asked.
     let pinned = || mm::count(unsafe { Mm::from_raw(mm.as_ptr()) }) > 0;
     if warn_on!(!pinned()) {
         return;
     }
+    // SAFETY: The registration's pin keeps `mm` until the end of this function.
+    let (subscriptions, mm_ref) = unsafe {
+        (
+            Subscriptions::of_subscribed(mm.as_ptr()),
+            Mm::from_raw(mm.as_ptr()),
+        )
+    };
     let domain = subscriptions.domain();
     // Only `release` on exit unlinks it beside us. If that has happened, it has called the
     // callback, and the grace period below waits for it.
-    if is_linked(subscription) {
+    //
+    // SAFETY: By this function's own requirements.
+    if unsafe { is_linked(subscription) } {
         {
             // Keeps exit from freeing pages before `release` has returned.
             let section = domain.read();
             // SAFETY: Nobody else detaches the subscription, so it is valid within the section.
             let subscription = unsafe { Subscription::held(subscription, &section) };
-            hlist::call_release(subscription, mm.as_ptr());
+            hlist::call_release(subscription, mm_ref);
         }
         // SAFETY: On this list, or on none if exit has been here.
         unsafe { subscriptions.lock().unlink(subscription) };
@@ -170,8 +177,12 @@ pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bin
 }
 
 /// Whether a subscription is on its list.
-fn is_linked(subscription: NonNull<Notifier>) -> bool {
-    // SAFETY: A subscription that somebody holds is valid; links are written by untorn stores.
+///
+/// # Safety
+///
+/// `subscription` must be valid.
+unsafe fn is_linked(subscription: NonNull<Notifier>) -> bool {
+    // SAFETY: By this function's own requirements; links are written by untorn stores.
     !unsafe { ffi::read_once(&raw const (*subscription.as_ptr()).hlist.pprev) }.is_null()
 }
 
@@ -194,8 +205,10 @@ pub(crate) unsafe fn get(ops: *const Ops, mm: WriteLocked<'_>) -> Result<NonNull
         let locked = subscriptions.lock();
         if let Some(found) = locked.find(ops) {
             // SAFETY: Linked, hence valid; the count is guarded by the lock.
-            let users = unsafe { &mut (*found.as_ptr()).users };
-            *users = users.checked_add(1).ok_or(EOVERFLOW)?;
+            unsafe {
+                let users = &raw mut (*found.as_ptr()).users;
+                users.write(users.read().checked_add(1).ok_or(EOVERFLOW)?);
+            }
             return Ok(found);
         }
     }
@@ -234,12 +247,15 @@ pub(crate) unsafe fn put(subscription: NonNull<Notifier>) {
     {
         let mut locked = subscriptions.lock();
         // SAFETY: As above; the count is guarded by the lock.
-        let users = unsafe { &mut (*subscription.as_ptr()).users };
-        let Some(left) = users.checked_sub(1) else {
-            warn_on!(true);
-            return;
+        let left = unsafe {
+            let users = &raw mut (*subscription.as_ptr()).users;
+            let Some(left) = users.read().checked_sub(1) else {
+                warn_on!(true);
+                return;
+            };
+            users.write(left);
+            left
         };
-        *users = left;
         if left != 0 {
             return;
         }

@@ -21,14 +21,26 @@ pub(crate) struct Smallest<T, const N: usize> {
 }
 
 impl<T: Copy + Ord, const N: usize> Smallest<T, N> {
-    /// Starts a batch of what is larger than `after`; of everything if that is `None`.
-    pub(crate) fn after(after: Option<T>) -> Self {
+    /// Starts with the smallest of all.
+    pub(crate) const fn new() -> Self {
         // INVARIANT: Empty.
         Self {
-            after,
+            after: None,
             items: [None; N],
             len: 0,
         }
+    }
+
+    /// Starts the next batch, of what is larger than all in this one.
+    pub(crate) fn advance(&mut self) {
+        self.after = self.iter().last().or(self.after);
+        // INVARIANT: Empty.
+        self.len = 0;
+    }
+
+    /// Whether nothing was left for this batch.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Considers an item.
@@ -55,7 +67,7 @@ impl<T: Copy + Ord, const N: usize> Smallest<T, N> {
         }
     }
 
-    /// The batch in order; empty once nothing is left.
+    /// The batch in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = T> + '_ {
         self.items.iter().take(self.len).flatten().copied()
     }
@@ -67,14 +79,14 @@ mod tests {
 
     fn all_in_order<const N: usize>(set: &[u32]) -> Vec<u32> {
         let mut seen = Vec::new();
+        let mut batch = Smallest::<u32, N>::new();
         loop {
-            let mut batch = Smallest::<u32, N>::after(seen.last().copied());
             set.iter().for_each(|&item| batch.offer(item));
-            let before = seen.len();
-            seen.extend(batch.iter());
-            if seen.len() == before {
+            if batch.is_empty() {
                 return seen;
             }
+            seen.extend(batch.iter());
+            batch.advance();
         }
     }
 

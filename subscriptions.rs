@@ -9,15 +9,15 @@
 //!
 //! | field | written | read |
 //! |---|---|---|
-//! | `list` | under `lock`; added to under all of the `mm`'s locks as well | in an SRCU section, or under `lock` |
-//! | `has_itree` | once, under all of the `mm`'s locks | anywhere |
+//! | `list` | under `lock`; added to under all of the `mm`'s locks as well | in an SRCU section, or under `lock`; its emptiness anywhere |
+//! | `has_itree` | to true, under all of the `mm`'s locks | anywhere |
 //! | `invalidate_seq` | under `lock` | under `lock`; untorn anywhere |
 //! | `active_invalidate_ranges` | under `lock` | under `lock` |
 //! | `itree` | under `lock`, and only while `invalidate_seq` is even | under `lock`; anywhere while an own invalidation keeps the sequence odd |
 //! | `deferred_list` | under `lock` | under `lock` |
 //! | `wq` | by its own lock | by its own lock |
 //!
-//! `lock` is a leaf: no other lock is taken under it but the caches' own.
+//! `lock` is a leaf: nothing is taken, allocated or freed under it.
 
 use core::{
     marker::PhantomData,
@@ -135,7 +135,7 @@ impl Subscriptions {
     /// Frees the state of a dead `mm` and poisons the pointer.
     ///
     /// A list that is not empty means a subscription whose pin of the `mm` was dropped too early.
-    /// C stops the machine there; this warns and leaks, since the owner may still unlink itself.
+    /// C stops the machine there; this warns and leaks what the subscription's links point into.
     ///
     /// # Safety
     ///

@@ -74,8 +74,8 @@ static int pre_patch(struct klp_object *obj)
 	/*
 	 * A forced transition completes with tasks still in the C functions,
 	 * and when it was forced on the way in, nothing records that. Native
-	 * mode must not meet them, so the file is closed, to root as well. A
-	 * transition that is stuck can still be reversed.
+	 * mode must not meet them, so the file is closed, and post_patch() looks
+	 * whether it still is. A transition that is stuck can be reversed.
 	 */
 	ret = sysfs_chmod_file(obj->kobj.parent, &force, 0);
 	if (ret)
@@ -83,13 +83,23 @@ static int pre_patch(struct klp_object *obj)
 	return ret;
 }
 
-static void post_patch(struct klp_object *obj)
+static bool may_have_been_forced(struct klp_object *obj)
 {
 	struct klp_patch *patch = container_of(obj->kobj.parent,
 					       struct klp_patch, kobj);
+	struct kernfs_node *force;
+	bool closed;
 
-	if (patch->forced) {
-		pr_warn("the transition was forced: staying in compatible mode\n");
+	force = sysfs_get_dirent(patch->kobj.sd, "force");
+	closed = force && !(force->mode & 0222);
+	sysfs_put(force);
+	return patch->forced || !closed;
+}
+
+static void post_patch(struct klp_object *obj)
+{
+	if (may_have_been_forced(obj)) {
+		pr_warn("the transition may have been forced: staying in compatible mode\n");
 		return;
 	}
 	mmn_go_native();

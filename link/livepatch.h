@@ -21,8 +21,9 @@ extern struct srcu_struct *const mmn_global_srcu;
 extern const unsigned char *const mmn_btf_start;
 extern const unsigned char *const mmn_btf_stop;
 
-/* In Rust, called by C. All three are called with klp_mutex held, or not at
- * all during a transition; mmn_mode_is_native() may be called at any time.
+/*
+ * In Rust, called by C. The first two by livepatch, with klp_mutex held, never
+ * at the same time; the third at any time.
  */
 #ifndef __BINDGEN__
 void mmn_go_native(void);

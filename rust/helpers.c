@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include <linux/hugetlb_inline.h>
+#include <linux/hugetlb.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
-#include <linux/module.h>
 #include <linux/percpu-rwsem.h>
 #include <linux/poison.h>
 #include <linux/rculist.h>
 #include <linux/rmap.h>
+#include <linux/slab.h>
 #include <linux/sort.h>
 
 #include "helpers.h"
+
+/*
+ * The locks of an mm's state outlive a module, their lock classes would not;
+ * and the lock map of range_start is not exported.
+ */
+#if defined(MODULE) && defined(CONFIG_LOCKDEP)
+#error "a kernel with lockdep takes the core built in, not as a livepatch"
+#endif
 
 static struct percpu_rw_semaphore gate;
 
@@ -47,16 +55,6 @@ void mmn_init_locks(spinlock_t *lock, struct wait_queue_head *wq)
 {
 	spin_lock_init(lock);
 	init_waitqueue_head(wq);
-#if defined(MODULE) && defined(CONFIG_LOCKDEP)
-	/*
-	 * The lock classes of what was just initialised lie in this module,
-	 * and the mm that it is for may outlive it: stay.
-	 */
-	static atomic_t stays;
-
-	if (!atomic_xchg(&stays, 1))
-		__module_get(THIS_MODULE);
-#endif
 }
 
 void mmn_mmap_write_lock(struct mm_struct *mm)
@@ -94,9 +92,9 @@ struct vm_area_struct *mmn_vma_next(struct vma_iterator *vmi)
 	return vma_next(vmi);
 }
 
-bool mmn_vma_is_hugetlb(const struct vm_area_struct *vma)
+bool mmn_file_is_hugetlb(const struct file *file)
 {
-	return is_vm_hugetlb_page(vma);
+	return is_file_hugepages(file);
 }
 
 struct anon_vma_chain *mmn_avc_next(const struct vm_area_struct *vma,
@@ -122,7 +120,13 @@ void mmn_down_write_nested_in(struct rw_semaphore *sem, struct mm_struct *mm)
 
 void mmn_sort(void *base, size_t num, size_t size, cmp_func_t cmp)
 {
-	sort(base, num, size, cmp, NULL);
+	sort_nonatomic(base, num, size, cmp, NULL);
+}
+
+void *mmn_kvmalloc_array(size_t num, size_t size)
+{
+	return kvmalloc_array(num, size,
+			      GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
 }
 
 void mmn_non_block_start(void)

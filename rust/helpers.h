@@ -21,7 +21,7 @@ void mmn_hlist_del(struct hlist_node *node);
 /* linux/poison.h: what a pointer to freed state is set to. */
 void *mmn_list_poison1(void);
 
-/* Initialisers that carry a lock class of their own. */
+/* Initialisers, which are macros for the sake of their lock classes. */
 void mmn_init_locks(spinlock_t *lock, struct wait_queue_head *wq);
 
 /* linux/mmap_lock.h */
@@ -31,10 +31,10 @@ void mmn_mmap_assert_write_locked(const struct mm_struct *mm);
 void mmn_might_lock_mmap(struct mm_struct *mm);
 void mmn_vma_start_write(struct vm_area_struct *vma);
 
-/* linux/mm.h, linux/hugetlb_inline.h */
+/* linux/mm.h, linux/hugetlb.h */
 void mmn_vma_iter_init(struct vma_iterator *vmi, struct mm_struct *mm);
 struct vm_area_struct *mmn_vma_next(struct vma_iterator *vmi);
-bool mmn_vma_is_hugetlb(const struct vm_area_struct *vma);
+bool mmn_file_is_hugetlb(const struct file *file);
 
 /* linux/rmap.h: the anon_vma chain of a VMA, and the lock of a link's root. */
 struct anon_vma_chain *mmn_avc_next(const struct vm_area_struct *vma,
@@ -43,6 +43,9 @@ struct rw_semaphore *mmn_avc_root_rwsem(const struct anon_vma_chain *avc);
 
 /* linux/rwsem.h: write lock nested inside @mm's mmap_lock. */
 void mmn_down_write_nested_in(struct rw_semaphore *sem, struct mm_struct *mm);
+
+/* linux/slab.h: NULL rather than a visit of the OOM killer. */
+void *mmn_kvmalloc_array(size_t num, size_t size);
 
 /* linux/sort.h: heap sort in place, in constant stack. */
 void mmn_sort(void *base, size_t num, size_t size, cmp_func_t cmp);
@@ -58,7 +61,7 @@ void mmn_range_start_map_release(void);
 /*
  * linux/percpu-rwsem.h: the gate between registrations and a change of mode.
  * Leaving write mode leaves an RCU callback behind, for which mmn_gate_exit()
- * waits: hence not a static semaphore, which cannot be torn down.
+ * waits: hence not DEFINE_STATIC_PERCPU_RWSEM, which cannot be torn down.
  */
 int mmn_gate_init(void);
 void mmn_gate_exit(void);
