@@ -33,12 +33,18 @@ if [ -n "$missing" ]; then
 		fail "as root, run: apt-get install --no-install-recommends$missing
        and then make again"
 	echo "installing them, and nothing else, with apt-get"
-	apt-get -qq update ||
+	log=build/logs/host-packages.log
+	mkdir -p build/logs
+	apt-get -qq update >$log 2>&1 || {
+		tail $log
 		fail "the package index could not be fetched: is there a network?"
+	}
 	# shellcheck disable=SC2086 # a list of words
 	DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-		install --no-install-recommends $missing ||
-		fail "apt-get could not install:$missing"
+		install --no-install-recommends $missing >$log 2>&1 || {
+		tail $log
+		fail "apt-get could not install:$missing (the whole output: $log)"
+	}
 fi
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||

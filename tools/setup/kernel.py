@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 
+import package_index
 import project
 import release
 from marks import Mark
-from progress import Failed, Step
+from progress import Failed, Step, say
+from remove import remove
 
 # A change of these makes the prepared build directory stale.
 _BUILD_TOOLS = ("rustc", "bindgen", "clang", "gcc", "pahole", "libelf-dev", "libxxhash-dev")
@@ -26,6 +28,7 @@ def _unpack(kernel, choice) -> None:
     debs = kernel.directory / "debs"
     files = kernel.directory / "files"
     root = kernel.directory / "root"
+    package_index.fetch()
     with Step("kernel packages", _log(kernel, "download"), "about 290 MB") as step:
         debs.mkdir(parents=True, exist_ok=True)
         wanted = [f"{name}={choice['version']}"
@@ -35,6 +38,7 @@ def _unpack(kernel, choice) -> None:
                  ["apt-get", "-o", "APT::Sandbox::User=root", "download", *wanted], cwd=debs,
                  hint="If the index no longer has them, `make upgrade` moves on to a newer kernel;"
                       " if there was no network, run the same command again.")
+    package_index.drop()
     with Step("kernel source", _log(kernel, "unpack"), "about 20 s") as step:
         for stale in (files, root, kernel.source):
             shutil.rmtree(stale, ignore_errors=True)
@@ -128,3 +132,12 @@ def ensure(choice) -> None:
         prepared.clear()
         _prepare(kernel)
         prepared.set()
+
+
+def drop_unused(releases) -> None:
+    """Removes the kernels that no KVER= of this checkout stands for any more."""
+    kept = set(releases)
+    for directory in project.choices_file().parent.iterdir():
+        if directory.is_dir() and directory.name not in kept:
+            say(f"  Linux {directory.name} is no longer used here: removed")
+            remove(directory)

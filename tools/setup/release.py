@@ -5,8 +5,9 @@ import json
 import re
 import subprocess
 
+import package_index
 import project
-from progress import Failed, Step
+from progress import Failed
 
 _IMAGE = re.compile(r"linux-image-((\d+\.\d+)(?:\.\d+)*[^-]*-amd64)")
 
@@ -74,9 +75,7 @@ def choose(wanted: str, anew: bool) -> dict:
     before = choices.get(wanted)
     if before and not anew:
         return before
-    with Step("package index", project.LOGS / "index.log") as step:
-        step.run(project.inside_popen, ["apt-get", "update", "--error-on=any"],
-                 hint="Is there a network? Then run the same command again.")
+    package_index.fetch()
     chosen = _select(wanted, _candidates())
     _remember(choices | {wanted: chosen})
     return chosen

@@ -42,6 +42,7 @@ def set_up(wanted: str, upgrade: bool, explain: bool) -> None:
         toolroot.ensure()
         choice = release.choose(wanted, upgrade)
         kernel.ensure(choice)
+        kernel.drop_unused(one["release"] for one in release.remembered().values())
     say(f"Linux {choice['release']} (Debian {choice['version']}) is set up"
         f" [{time.monotonic() - begin:.0f} s]")
     if explain:
