@@ -141,7 +141,8 @@ static void check(struct __test_metadata *_metadata, subject *self,
 	ASSERT_EQ(1, read(self->ready[0], &c, 1));
 	ASSERT_DONE(ioctl(self->fd, MNT_LET_GO, 0));
 	ASSERT_DONE(mnt_wait_entered(self->fd, 0, MNT_RANGE_START, 1));
-	EXPECT_TRUE(task_blocks(child, child, "mnt_"));
+	EXPECT_TRUE(child_blocks(child, how == BY_REGISTER ? "mnt_register" :
+					how == BY_GET ? "mnt_get" : "mnt_insert"));
 	ASSERT_DONE(ioctl(self->fd, MNT_OPEN, 0));
 	EXPECT_EQ(0, child_wait(child));
 }

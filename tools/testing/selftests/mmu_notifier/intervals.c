@@ -258,6 +258,7 @@ TEST_F(notifier, insert_while_an_untouched_range_is_invalidated)
 	struct reader reader = { self->fd, 2, 0 };
 	struct job job1, reading;
 	struct advice advice1;
+	const char *trace;
 	__u64 seq;
 
 	ASSERT_DONE(mnt_register(self->fd, 0, MNT_RANGE, 0));
@@ -280,7 +281,10 @@ TEST_F(notifier, insert_while_an_untouched_range_is_invalidated)
 	OPEN(0);
 	ASSERT_EQ(0, job_join(&reading));
 	ASSERT_EQ(0, job_join(&job1));
-	EXPECT_STREQ("0.start< 0.end 2.read", mnt_trace(self->fd));
+	/* The intervals are released before the list is told of the end. */
+	trace = mnt_trace(self->fd);
+	EXPECT_TRUE(!strcmp(trace, "0.start< 0.end 2.read") ||
+		    !strcmp(trace, "0.start< 2.read 0.end"));
 	EXPECT_EQ(4, STATE(2).invalidate_seq);
 	EXPECT_EQ(0, mnt_read_retry(self->fd, 2, reader.seq));
 }

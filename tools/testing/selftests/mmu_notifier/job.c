@@ -68,22 +68,16 @@ static ssize_t read_proc(pid_t tgid, pid_t tid, const char *name, char *buffer,
 	return n;
 }
 
-static char task_state(pid_t tgid, pid_t tid)
-{
-	char buffer[256];
-	const char *state;
-
-	if (read_proc(tgid, tid, "stat", buffer, sizeof(buffer)) <= 0)
-		return 'X';
-	state = strrchr(buffer, ')');
-	return state ? state[2] : 'X';
-}
-
+/*
+ * Not by stat or status, which pin the mm for a moment: if its task exits just
+ * then, the reader is the one to tear the mm down, and to sleep in it.
+ */
 static bool sleeps_in(pid_t tgid, pid_t tid, const char *where)
 {
-	char stack[4096];
+	char wchan[64], stack[4096];
 
-	return task_state(tgid, tid) == 'D' &&
+	return read_proc(tgid, tid, "wchan", wchan, sizeof(wchan)) > 0 &&
+	       strcmp(wchan, "0") &&
 	       read_proc(tgid, tid, "stack", stack, sizeof(stack)) > 0 &&
 	       strstr(stack, where);
 }
@@ -96,16 +90,20 @@ bool job_blocks(struct job *job, const char *where)
 	return false;
 }
 
-bool task_blocks(pid_t tgid, pid_t tid, const char *where)
+static bool child_ended(pid_t child)
 {
-	for (;; sched_yield()) {
-		char state = task_state(tgid, tid);
+	siginfo_t info = {};
 
-		if (state == 'X' || state == 'Z')
-			return false;
-		if (sleeps_in(tgid, tid, where))
+	return waitid(P_PID, child, &info, WEXITED | WNOHANG | WNOWAIT) ||
+	       info.si_pid;
+}
+
+bool child_blocks(pid_t child, const char *where)
+{
+	for (; !child_ended(child); sched_yield())
+		if (sleeps_in(child, child, where))
 			return true;
-	}
+	return false;
 }
 
 long run_command(void *command)

@@ -81,12 +81,12 @@ struct job {
 
 void job_start(struct job *job, long (*fn)(void *arg), void *arg);
 /*
- * Returns true once the job sleeps uninterruptibly inside of a kernel function
- * whose name contains @where, false once it is done: no third way, no timeout.
+ * Returns true once the job sleeps inside of a kernel function whose name
+ * contains @where, false once it is done: no third way, no timeout.
  */
 bool job_blocks(struct job *job, const char *where);
-/* The same for a task that is no job of ours; false when it has gone. */
-bool task_blocks(pid_t tgid, pid_t tid, const char *where);
+/* The same for the first thread of a child. */
+bool child_blocks(pid_t child, const char *where);
 long job_join(struct job *job);
 
 /* Things for a job to do. */

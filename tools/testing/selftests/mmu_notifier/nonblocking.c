@@ -44,7 +44,7 @@ static pid_t start_victim(struct __test_metadata *_metadata,
 	victim.ready = ready[1];
 	child = child_start(be_victim, &victim);
 	ASSERT_EQ(1, read(ready[0], &c, 1));
-	ASSERT_TRUE(task_blocks(child, child, "mnt_"));
+	ASSERT_TRUE(child_blocks(child, "mnt_"));
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	mnt_trace(self->fd);
 	return child;

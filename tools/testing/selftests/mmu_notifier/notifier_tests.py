@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds the driver and the programs of this directory and runs a program in a guest."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import lock
+import project
+import tap
+
+_HERE = Path(__file__).resolve().parent
+_LOG_TAIL = 30
+# Only to end what hangs: every test has a limit of its own in the harness.
+_TIMEOUT = 300
+
+PROGRAMS = re.search(r"^PROGRAMS := ((?:.*\\\n)*.*)$", (_HERE / "Makefile").read_text(),
+                     re.MULTILINE)[1].replace("\\", "").split()
+
+
+class BuildFailed(Exception):
+    """The tests did not build."""
+
+
+class Built:
+    """Where the built driver and programs are."""
+
+    def __init__(self, directory):
+        self.driver = directory / "driver" / "mmu_notifier_test.ko"
+        self.programs = {f"/bin/{name}": directory / name for name in PROGRAMS}
+
+
+def built():
+    """Returns the driver and the programs, made up to date first."""
+    kernel = project.kernel()
+    out = project.BUILD / "selftests" / kernel.release
+    with lock.held("building the notifier tests"):
+        out.mkdir(parents=True, exist_ok=True)
+        done = project.inside(
+            ["make", f"-j{len(os.sched_getaffinity(0))}", f"SOURCE={kernel.source}",
+             f"OBJDIR={kernel.objdir}", f"RELEASE={kernel.release}", f"OUT={out}"],
+            cwd=_HERE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-_LOG_TAIL:])
+        raise BuildFailed(f"the notifier tests did not build:\n{tail}")
+    return Built(out)
+
+
+def run(check, vm, program, core):
+    """Runs a program, reports each of its tests, returns the verdicts by name."""
+    end = vm.run(f"exec {program}", _TIMEOUT)
+    (check.log_dir / f"{program}-{core}.log").write_text(end.output)
+    verdicts = tap.results(end.output)
+    for name, verdict in verdicts.items():
+        short = name.replace("notifier.", "", 1)
+        check.result(f"{program}.{short}", core, verdict, end.seconds / len(verdicts),
+                     "" if verdict == "pass" else _reason(end.output, short))
+    return verdicts
+
+
+def _reason(output, test):
+    """The harness's first word on why a test failed or was skipped."""
+    short = test.rpartition(".")[2]
+    said = re.search(rf"^# \S+:\d+:{short}:(.*)$|^#\s+SKIP\s+(.*)$|^# {short}: (.*)$", output,
+                     re.MULTILINE)
+    return next(filter(None, said.groups())).strip() if said else ""
