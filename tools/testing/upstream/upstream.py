@@ -25,6 +25,7 @@ class Upstream:
     """Where the built programs are."""
 
     def __init__(self, directory):
+        self.headers = directory / "headers" / "usr" / "include"
         self.hmm_tests = directory / "hmm-tests"
         self.test_hmm = directory / "test_hmm" / "test_hmm.ko"
         self.kvm = {name: directory / "kvm" / name for name in KVM_PROGRAMS}
