@@ -10,9 +10,9 @@ export KVER KDIR SUITES
 .PHONY: all module programs setup upgrade demo check shell mutants \
 	fmt-check lint clean distclean help bootstrap packaged
 
-all: module programs
+all: module $(if $(KDIR),,programs)
 
-module: $(if $(KDIR),bootstrap,setup)
+module: $(if $(KDIR),,setup)
 	@$(PYTHON) tools/build/module.py
 
 programs: setup

@@ -18,6 +18,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools/lib"))
 
+import lock  # noqa: E402
 import project  # noqa: E402
 
 NAME = "mmu_notifier_rust.ko"
@@ -151,8 +152,10 @@ def main():
     args = parser.parse_args()
     try:
         kernel = target()
-        print(f"  building {NAME} for {kernel.release} ...", flush=True)
-        product = build(kernel, args.out.resolve(), args.mutate, args.clippy)
+        whose = " with this machine's own compilers" if isinstance(kernel, OwnKernel) else ""
+        print(f"  building {NAME} for {kernel.release}{whose} ...", flush=True)
+        with lock.held("building the module"):
+            product = build(kernel, args.out.resolve(), args.mutate, args.clippy)
     except (BuildFailed, project.SetupMissing) as error:
         sys.exit(f"{error}\nmodule: not built")
     print(f"  {product}")
