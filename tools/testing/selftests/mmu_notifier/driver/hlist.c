@@ -66,8 +66,10 @@ static void mnt_object_put(struct mnt_object *object)
 	unsigned long flags;
 
 	spin_lock_irqsave(&session->lock, flags);
-	if (object->puts_due && !--object->puts_due)
+	if (object->puts_due && !--object->puts_due) {
 		atomic_inc(&session->unfreed);
+		WRITE_ONCE(session->synchronized, false);
+	}
 	spin_unlock_irqrestore(&session->lock, flags);
 	mmu_notifier_put(&object->mn);
 }
@@ -234,9 +236,9 @@ static void mnt_op_free(struct mmu_notifier *mn)
 	bool put_before = !object->puts_due && mn->mm;
 	unsigned long flags;
 
+	mnt_record(slot, &call, MNT_ENTER, object->freed ? -EINVAL : 0);
 	if (slot->behave.flags & MNT_SLOW_FREE)
 		mnt_slow_free(session);
-	mnt_record(slot, &call, MNT_ENTER, object->freed ? -EINVAL : 0);
 	if (put_before)
 		atomic_dec(&session->unfreed);
 
@@ -408,7 +410,6 @@ long mnt_put(struct mnt_slot *slot)
 
 long mnt_synchronize(struct mnt_session *session)
 {
-	WRITE_ONCE(session->synchronized, false);
 	mmu_notifier_synchronize();
 	WRITE_ONCE(session->synchronized, true);
 	return atomic_read(&session->unfreed);
