@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Upstream's KVM selftests with C and then with Rust in charge: both must end alike.
 
-One program with one vCPU at a time: emulation loses the way when two processors run nested guests
-at once, with C as with Rust (mmu_stress_test -c 2 then ends in a triple fault).
+One program with one vCPU at a time: QEMU on several host threads goes wrong when two processors
+run nested guests at once. On the stock kernel `mmu_stress_test -c 2` then ended with a vCPU that
+stopped without a word, or with the end of the whole machine; with thread=single it passes.
 """
 
 import sys

@@ -28,7 +28,7 @@ TITLE = "takeovers and hand-backs in a loop, under load"
 ORDER = 60
 TIMEOUT = 2400
 
-_ROUNDS = 12
+_ROUNDS = 50
 _WARM_UP = 3
 
 

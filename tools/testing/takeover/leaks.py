@@ -4,8 +4,10 @@
 import re
 
 # Without debugging a slab cache keeps free objects apart for each processor and counts them as
-# used. Poisoning also makes a use after free show.
-CMDLINE = "slab_nomerge slab_debug=FZP,kmalloc-*,mm_struct,task_struct"
+# used; poisoning also makes a use after free show. Accounting of kernel memory to control groups
+# allocates for every slab page, at times of its own.
+CMDLINE = ("slab_nomerge slab_debug=FZP,kmalloc-*,mm_struct,task_struct "
+           "cgroup.memory=nokmem")
 
 _CACHES = ("mm_struct", "task_struct", "kmalloc-*")
 _MODULES = ("kvm", "kvm_amd", "test_hmm")
