@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The hazards of the notifier interface, one program after the other, on C and then on Rust."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -15,14 +16,20 @@ ORDER = 20
 
 # Provokes warnings on purpose: in a guest of its own, whose log must hold them.
 _WARNINGS = "warnings"
+_WARNED = (r"WARNING: mm/mmu_notifier\.c:\d+ at ", r"WARNING: \w+\.rs:\d+ at .*\[mmu_notifier_rust\]")
 
 
 def run(check):
     tests = notifier_tests.built()
     quiet = [name for name in notifier_tests.PROGRAMS if name != _WARNINGS]
-    with check.guest("quiet", programs=tests.programs, modules=[tests.driver]) as vm:
-        _compare(check, cores.on_each(vm, lambda core: _series(check, vm, core, quiet)))
+    with check.guest("quiet", **notifier_tests.guest_of(tests)) as vm:
+        notifier_tests.prepare(vm)
+        _compare(check, "same", cores.on_each(vm, lambda core: _series(check, vm, core, quiet)))
+        check.count_takeovers(1)
         vm.run("rmmod mmu_notifier_test", check=True)
+    with check.guest(_WARNINGS, allow=_WARNED, **notifier_tests.guest_of(tests)) as vm:
+        _compare(check, "same_warnings", cores.on_each(vm, lambda core: _warnings(check, vm, core)))
+        check.count_takeovers(1)
 
 
 def _series(check, vm, core, programs):
@@ -31,9 +38,20 @@ def _series(check, vm, core, programs):
             for name, verdict in notifier_tests.run(check, vm, program, core).items()}
 
 
-def _compare(check, verdicts):
-    names = verdicts["c"] | verdicts["rust"]
-    different = [name for name in names
-                 if verdicts["c"].get(name) != verdicts["rust"].get(name)]
-    check.result("same", "-", "fail" if different else "pass", 0,
-                 f"{len(names)} tests compared; different: {' '.join(different) or 'none'}")
+def _warnings(check, vm, core):
+    """Runs the program that is warned of; returns verdicts, and how often each test was warned."""
+    before = len(vm.kernel_log())
+    verdicts = notifier_tests.run(check, vm, _WARNINGS, core)
+    pids = re.findall(rf"(?:{'|'.join(_WARNED)}).*: {_WARNINGS}/(\d+)$", vm.kernel_log()[before:],
+                      re.MULTILINE)
+    by_test = [pids.count(pid) for pid in dict.fromkeys(pids)]
+    check.result("warned", core, "pass" if len(by_test) == len(verdicts) else "fail", 0,
+                 f"warnings of each test: {by_test}")
+    return verdicts | {f"warning {number}": count for number, count in enumerate(by_test)}
+
+
+def _compare(check, name, found):
+    names = found["c"] | found["rust"]
+    different = [name for name in names if found["c"].get(name) != found["rust"].get(name)]
+    check.result(name, "-", "fail" if different else "pass", 0,
+                 f"{len(names)} compared; different: {' '.join(different) or 'none'}")
