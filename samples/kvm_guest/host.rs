@@ -54,6 +54,7 @@ pub struct Host {
     /// Something else that must not happen did happen.
     pub failed: AtomicBool,
     ended: AtomicBool,
+    whole_process: Mutex<()>,
     window: Mutex<Window>,
     bell: Condvar,
 }
@@ -67,6 +68,7 @@ impl Host {
             wrong: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            whole_process: Mutex::default(),
             window: Mutex::default(),
             bell: Condvar::new(),
         }
@@ -120,6 +122,14 @@ impl Host {
             window = self.bell.wait(window).expect("a waiting thread died");
         }
         Ok(())
+    }
+
+    /// Held by what disturbs every region's translations at once, and by what
+    /// must not be disturbed so.
+    pub fn lock_whole_process(&self) -> MutexGuard<'_, ()> {
+        self.whole_process
+            .lock()
+            .expect("a thread died while it held the process's lock")
     }
 
     /// From here on a refused write to `addresses` is expected.

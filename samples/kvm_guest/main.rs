@@ -29,7 +29,7 @@ use region::HUGE;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use vm::{Exit, Vm};
 use work::{Kind, Tally, KINDS};
 
@@ -39,6 +39,9 @@ const USAGE: &str =
   --seconds N          end by itself after N seconds (default: at SIGTERM)
   --pages N            pages of each operation's memory, 8 to 512 (default 64)
   --operations a,b     only these; all: ";
+
+/// A guest that has not finished a loop for so long never will.
+const STUCK: Duration = Duration::from_secs(60);
 
 struct Options {
     seconds: Option<u64>,
@@ -218,8 +221,18 @@ struct Watch<'a> {
 impl Watch<'_> {
     /// Prints a line each second until a signal, the time or a failure ends it.
     fn until_end(&self, signals: &sys::EndSignals) {
+        let mut loops = 0;
+        let mut last_loop = Instant::now();
         while !self.host.ended() && !signals.wait(1000) {
             println!("progress {}{}", self.numbers(), self.rounds());
+            let now = self.host.loops.load(Relaxed);
+            if now != loops {
+                (loops, last_loop) = (now, Instant::now());
+            } else if last_loop.elapsed() > STUCK {
+                // Its thread is in the kernel and will not come back.
+                println!("failed vcpu error=\"no loop for {} s\"", STUCK.as_secs());
+                std::process::exit(2);
+            }
             let seconds = self.started.elapsed().as_secs();
             if self.options.seconds.is_some_and(|end| seconds >= end) {
                 break;

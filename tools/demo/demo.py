@@ -239,6 +239,8 @@ def judge(vm):
 
 def main():
     begin = time.monotonic()
+    print("The MMU-notifier core of a stock kernel, handed to Rust and back under a running guest\n",
+          flush=True)
     try:
         with Guest(NAME, programs={kvm_guest.IN_GUEST: kvm_guest.built()},
                    modules=kvm_guest.MODULES, cmdline=kvm_guest.CMDLINE) as vm:
@@ -250,6 +252,8 @@ def main():
             clean = judge(vm)
     except project.SetupMissing as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("\ndemo interrupted; its guest is switched off")
     except GuestError as error:
         failure, clean = str(error), True
     if failure:

@@ -173,7 +173,7 @@ class Callers:
                 r"\{ caller: \[([0-9a-f]+)\] (.*?) *\} hitcount: +(\d+)", _whole(text)):
             if symbol.endswith(f"[{core.NAME}]"):
                 self._in_module[address] = True
-            elif re.fullmatch(r"[a-z_]+", symbol):
+            elif re.fullmatch(r"[A-Za-z_][\w.]*", symbol):
                 self._in_module[address] = False
             if address not in self._in_module:
                 raise HooksError(f"KVM was called from an unknown place: {symbol}")

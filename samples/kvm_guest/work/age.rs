@@ -20,9 +20,9 @@ const MONITORS: &str = "/sys/kernel/mm/damon/admin/kdamonds";
 /// How often pages are looked at, and after how long the looks are added up.
 const SAMPLE_MICROSECONDS: u32 = 10_000;
 const SUM_MICROSECONDS: u32 = 100_000;
-/// Sweeps in which the monitor must notice the guest, which uses every page in
-/// each of them.
-const SWEEPS_TO_NOTICE: u32 = 200;
+/// Answers, each with whole sweeps in its time, of which one must notice the
+/// guest: a sweep can still fall just outside the interval that is summed up.
+const ANSWERS_TO_NOTICE: u32 = 20;
 /// Intervals in which the paused guest's memory must come to rest: the monitor
 /// skips a page that compaction holds at that very moment.
 const INTERVALS_TO_REST: u32 = 5;
@@ -35,9 +35,6 @@ struct Age<'a> {
 pub fn prepare(host: &Host, index: usize, pages: usize) -> Result<Job<'_>, End> {
     let region = Region::new(host, index, Plan::new("age", pages))?;
     let start = host.memory.address(region.start());
-    // Moving a page makes every CPU hand over its batch of new pages: those in
-    // a batch the monitor cannot make old.
-    host.memory.move_pages(&[start], Some(&[0]), &mut [0])?;
     let monitor = Monitor::start(start, start + region.bytes()).map_err(|e| {
         End::Unable(format!(
             "{MONITORS}: {e}; it must be there and unused, DAMON_STAT off"
@@ -50,19 +47,13 @@ impl Operation for Age<'_> {
     fn round(&mut self) -> Result<Round, End> {
         let region = self.region;
         let bytes = region.pause_and_verify()?;
+        // A translation that is dropped and made again counts as a use.
+        let undisturbed = region.host.lock_whole_process();
+        self.hand_over_new_pages()?;
         self.unused_at_rest()?;
-        let before = region.sweeps();
         region.command(guest::RUN)?;
-        let used = loop {
-            let used = self.monitor.used_bytes()?;
-            if used != 0 {
-                break used;
-            }
-            if region.sweeps().wrapping_sub(before) > SWEEPS_TO_NOTICE {
-                return Err(self.wrong("host_used_memory_called_unused", region.bytes(), 0));
-            }
-            region.wait_sweep()?;
-        };
+        let used = self.used_in_sweeps()?;
+        drop(undisturbed);
         Ok(Round {
             pages: used / PAGE,
             bytes: bytes + region.settle()?,
@@ -71,6 +62,15 @@ impl Operation for Age<'_> {
 }
 
 impl Age<'_> {
+    /// Makes every CPU hand over its batch of new pages, which the monitor could
+    /// not make old, as moving any page does.
+    fn hand_over_new_pages(&self) -> Result<(), End> {
+        let memory = &self.region.host.memory;
+        let page = memory.address(self.region.start());
+        memory.move_pages(&[page], Some(&[0]), &mut [0])?;
+        Ok(())
+    }
+
     /// Checks that the paused guest's memory is called unused.
     fn unused_at_rest(&self) -> Result<(), End> {
         let mut used = 0;
@@ -81,6 +81,22 @@ impl Age<'_> {
             }
         }
         Err(self.wrong("host_unused_memory_called_used", 0, used))
+    }
+
+    /// Checks that the sweeping guest's memory is called used; returns how much
+    /// of it.
+    fn used_in_sweeps(&self) -> Result<usize, End> {
+        let mut answers = 0;
+        while answers < ANSWERS_TO_NOTICE {
+            let before = self.region.sweeps();
+            let used = self.monitor.used_bytes()?;
+            if used != 0 {
+                return Ok(used);
+            }
+            answers += u32::from(self.region.swept_since(before));
+            self.region.wait_sweep()?;
+        }
+        Err(self.wrong("host_used_memory_called_unused", self.region.bytes(), 0))
     }
 
     fn wrong(&self, seen_by: &'static str, expected: usize, seen: usize) -> End {

@@ -41,10 +41,13 @@ impl Operation for Pressure<'_> {
     fn round(&mut self) -> Result<Round, End> {
         let before = self.reclaimed()?;
         let amount = self.region.bytes().to_string();
-        match self.reclaim.write_all(amount.as_bytes()) {
-            // Less than that could be had.
-            Err(e) if e.raw_os_error() == Some(abi::EAGAIN) => {}
-            other => other?,
+        {
+            let _alone = self.region.host.lock_whole_process();
+            match self.reclaim.write_all(amount.as_bytes()) {
+                // Less than that could be had.
+                Err(e) if e.raw_os_error() == Some(abi::EAGAIN) => {}
+                other => other?,
+            }
         }
         let pages = self.reclaimed()? - before;
         Ok(Round {

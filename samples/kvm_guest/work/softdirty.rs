@@ -37,7 +37,10 @@ impl Operation for SoftDirty<'_> {
     fn round(&mut self) -> Result<Round, End> {
         let region = self.region;
         let bytes = region.pause_and_verify()?;
-        self.clear_refs.write_all(CLEAR_SOFT_DIRTY)?;
+        {
+            let _alone = region.host.lock_whole_process();
+            self.clear_refs.write_all(CLEAR_SOFT_DIRTY)?;
+        }
         let clean = self
             .map
             .of(&region)?
