@@ -10,8 +10,8 @@ import project
 from progress import Failed
 
 # Measured with du while each stage ran, rounded up.
-TOOLROOT_MB = 2600
-KERNEL_MB = 3000
+TOOLROOT_MB = 2500
+KERNEL_MB = 2500
 _MB = 1 << 20
 
 
