@@ -20,6 +20,7 @@ sys.path.insert(0, str(TOP / "tools/lib"))
 
 import core  # noqa: E402
 import hooks  # noqa: E402
+import kernel_log  # noqa: E402
 import kvm_guest  # noqa: E402
 import project  # noqa: E402
 from guest import Guest, GuestError  # noqa: E402
@@ -69,13 +70,15 @@ class Demo:
     guest: kvm_guest.KvmGuest = None
 
     def sample(self):
-        """Takes all numbers; a wrong byte ends the demo at once."""
+        """Takes all numbers; a wrong byte or a complaint of the kernel ends the demo at once."""
+        if kernel_log.complaints(self.vm.kernel_log()):
+            raise DemoFailed("the kernel complains")
         sample = Sample(time.monotonic(), self.probes.read(), self.probes.events(),
                         self.guest.progress(), self.guest.pid)
         if self.guest.complaints() or not self.guest.running():
             result = self.guest.end()
-            raise DemoFailed("the KVM guest has stopped with status "
-                             f"{result.status}:\n" + "\n".join(self.guest.complaints()))
+            said = "\n".join(self.guest.complaints())
+            raise DemoFailed(f"the KVM guest has stopped with status {result.status}:\n{said}")
         return sample
 
     def watch(self, seconds):
