@@ -8,6 +8,7 @@ from pathlib import Path
 _TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_TESTING / "selftests/mmu_notifier"), str(_TESTING / "upstream")]
 
+import core  # noqa: E402
 import cores  # noqa: E402
 import notifier_tests  # noqa: E402
 
@@ -16,36 +17,48 @@ ORDER = 20
 
 # Provokes warnings on purpose: in a guest of its own, whose log must hold them.
 _WARNINGS = "warnings"
+_REGISTERING = ("registration", "counted", "exclusion", "mm_lock", "race")
+# Needs a transition: suite mixed.
+_MIXED = "mixed"
 _WARNED = (r"WARNING: mm/mmu_notifier\.c:\d+ at ", r"WARNING: \w+\.rs:\d+ at .*\[mmu_notifier_rust\]")
 
 
 def run(check):
     tests = notifier_tests.built()
-    quiet = [name for name in notifier_tests.PROGRAMS if name != _WARNINGS]
+    quiet = [name for name in notifier_tests.PROGRAMS if name not in (_WARNINGS, _MIXED)]
     with check.guest("quiet", **notifier_tests.guest_of(tests)) as vm:
         notifier_tests.prepare(vm)
-        _compare(check, "same", cores.on_each(vm, lambda core: _series(check, vm, core, quiet)))
-        check.count_takeovers(1)
+        _compare(check, "same", cores.on_each(vm, lambda which: _series(check, vm, which, quiet)))
+        _without_memory(check, vm)
+        check.count_takeovers(2)
         vm.run("rmmod mmu_notifier_test", check=True)
     with check.guest(_WARNINGS, allow=_WARNED, **notifier_tests.guest_of(tests)) as vm:
-        _compare(check, "same_warnings", cores.on_each(vm, lambda core: _warnings(check, vm, core)))
+        _compare(check, "same_warnings", cores.on_each(vm, lambda which: _warnings(check, vm, which)))
         check.count_takeovers(1)
 
 
-def _series(check, vm, core, programs):
+def _without_memory(check, vm):
+    """Runs what registers on a core that behaves as if it got no memory for its list of locks."""
+    core.take_over(vm, "mm_lock_searched=1")
+    for program in _REGISTERING:
+        notifier_tests.run(check, vm, program, "rust", prefix="searched.")
+    core.hand_back(vm)
+
+
+def _series(check, vm, which, programs):
     """Runs the programs and returns the verdict on each of their tests."""
     return {f"{program}.{name}": verdict for program in programs
-            for name, verdict in notifier_tests.run(check, vm, program, core).items()}
+            for name, verdict in notifier_tests.run(check, vm, program, which).items()}
 
 
-def _warnings(check, vm, core):
+def _warnings(check, vm, which):
     """Runs the program that is warned of; returns verdicts, and how often each test was warned."""
     before = len(vm.kernel_log())
-    verdicts = notifier_tests.run(check, vm, _WARNINGS, core)
+    verdicts = notifier_tests.run(check, vm, _WARNINGS, which)
     pids = re.findall(rf"(?:{'|'.join(_WARNED)}).*: {_WARNINGS}/(\d+)$", vm.kernel_log()[before:],
                       re.MULTILINE)
     by_test = [pids.count(pid) for pid in dict.fromkeys(pids)]
-    check.result("warned", core, "pass" if len(by_test) == len(verdicts) else "fail", 0,
+    check.result("warned", which, "pass" if len(by_test) == len(verdicts) else "fail", 0,
                  f"warnings of each test: {by_test}")
     return verdicts | {f"warning {number}": count for number, count in enumerate(by_test)}
 

@@ -193,9 +193,25 @@ void area_unmap(void *area, size_t pages)
 	munmap((char *)area - PAGE, (pages + 2) * PAGE);
 }
 
+static char first_char(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char c = '\0';
+
+	if (fd >= 0 && read(fd, &c, 1) != 1)
+		c = '\0';
+	close(fd);
+	return c;
+}
+
+#define PATCH	"/sys/kernel/livepatch/mmu_notifier_rust/"
+
 bool c_serves(void)
 {
-	return access("/sys/kernel/livepatch/mmu_notifier_rust", F_OK) != 0;
+	/* During a transition each task has its own core. */
+	if (first_char(PATCH "transition") == '1')
+		return first_char("/proc/self/patch_state") != '1';
+	return first_char(PATCH "enabled") != '1';
 }
 
 void note(const char *format, ...)

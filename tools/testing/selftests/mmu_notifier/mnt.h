@@ -109,7 +109,7 @@ pid_t child_start(void (*fn)(void *arg), void *arg);
 /* Its exit status, or minus the signal that ended it. */
 int child_wait(pid_t child);
 
-/* Which core this kernel runs now, by the word of its livepatch interface. */
+/* Which core this task runs in, by the word of its livepatch interface. */
 bool c_serves(void);
 
 /* A line of its own in the log, for measured values. */

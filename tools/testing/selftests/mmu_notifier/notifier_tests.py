@@ -61,14 +61,14 @@ def prepare(vm):
            check=True)
 
 
-def run(check, vm, program, core):
+def run(check, vm, program, core, prefix=""):
     """Runs a program, reports each of its tests, returns the verdicts by name."""
     end = vm.run(f"exec {program}", _TIMEOUT)
-    (check.log_dir / f"{program}-{core}.log").write_text(end.output)
+    (check.log_dir / f"{prefix}{program}-{core}.log").write_text(end.output)
     verdicts = tap.results(end.output)
     for name, verdict in verdicts.items():
         short = name.removeprefix("notifier.").removeprefix(f"{program}.")
-        check.result(f"{program}.{short}", core, verdict, end.seconds / len(verdicts),
+        check.result(f"{prefix}{program}.{short}", core, verdict, end.seconds / len(verdicts),
                      "" if verdict == "pass" else _reason(end.output, short))
     return verdicts
 
