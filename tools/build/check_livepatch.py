@@ -10,14 +10,17 @@ then sleeps in the module is not seen, and its code is freed under it.
 
 So every jump of a new function must stay in it, or leave the module for good:
 what it jumps to in the kernel returns to the function's caller. An indirect
-jump could lead anywhere and is refused; compilers make none here as long as
-jump tables are off.
+jump could lead anywhere and is refused, also when it is spelled as a jump to
+one of the kernel's thunks for indirect branches.
 
 livepatch also takes the functions' sizes from the symbol table, so each must
 have one.
 
 And nothing in the module may panic: a panic of Rust code stops the machine.
 Those that the optimiser could not rule out show as references to the library.
+
+rustc does not look at the size of a stack frame, as the kernel's C compilers
+are told to, so that is done here as well.
 """
 
 import re
@@ -30,6 +33,11 @@ LIVEPATCH_C = Path(__file__).resolve().parents[2] / "link/livepatch.c"
 _SYMBOL = re.compile(r"^([0-9a-f]{16}) (.{7}) (\S+)\t([0-9a-f]{16}) (\S+)$", re.M)
 _JUMP = re.compile(r"^\s*([0-9a-f]+):\s+(?:bnd |notrack |cs )*(j\w+|loop\w*)\s+(\S+)")
 _PANIC = re.compile(r"4core\w*(9panicking|unwrap_failed|expect_failed|_fail$)")
+_INDIRECT_THUNK = re.compile(r"^__x86_indirect_|_its_thunk")
+_FUNCTION = re.compile(r"^[0-9a-f]+ <(\S+)>:$")
+_FRAME = re.compile(r"\bsub\s+\$0x([0-9a-f]+),%rsp")
+# Half of what CONFIG_FRAME_WARN allows on 64 bits: reclaim runs on top of a registration.
+_FRAME_LIMIT = 1024
 _RELOC = re.compile(r"^\s+([0-9a-f]+): R_X86_64_\w+\s+(\S+?)(?:[+-]0x[0-9a-f]+)?$")
 
 
@@ -61,13 +69,23 @@ def jumps(module, section, start, size):
         if not jump:
             continue
         reloc = _RELOC.match(following)
-        if jump[3].startswith("*"):
+        if jump[3].startswith("*") or (reloc and _INDIRECT_THUNK.search(reloc[2])):
             target = None
         elif reloc:
             target = reloc[2]
         else:
             target = int(jump[3], 16)
         yield int(jump[1], 16), line.strip(), target
+
+
+def frames(module):
+    """Yields (function, bytes) for what each function takes off the stack at once."""
+    function = None
+    for line in objdump("--disassemble", "--no-show-raw-insn", str(module)).splitlines():
+        if start := _FUNCTION.match(line):
+            function = start[1]
+        elif frame := _FRAME.search(line):
+            yield function, int(frame[1], 16)
 
 
 def complaints(module, names):
@@ -86,6 +104,9 @@ def complaints(module, names):
                 yield f"{name} has an indirect jump: {text}"
             elif symbols.get(target, ("",))[0] != "*UND*":
                 yield f"{name} jumps to {target} of this module at {address:#x}"
+    for function, size in frames(module):
+        if size > _FRAME_LIMIT:
+            yield f"{function} takes {size} bytes of stack; {_FRAME_LIMIT} are allowed"
     for name in filter(_PANIC.search, symbols):
         yield f"a Rust panic is possible: something refers to {name}"
     if not any(line.split()[1].startswith(".klp.rela.vmlinux.")

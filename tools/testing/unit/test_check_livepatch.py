@@ -23,6 +23,11 @@ BODIES = {
     "jmp *%rax": "indirect jump",
     "jmp *table(,%rax,8)": "indirect jump",
     "jmp *of_the_kernel(%rip)": "indirect jump",
+    "jmp __x86_indirect_thunk_r11": "indirect jump",
+    "jne __x86_indirect_jump_thunk_rax; ret": "indirect jump",
+    "call __x86_indirect_thunk_r11; ret": None,
+    "sub $0x400,%rsp; ret": None,
+    "sub $0x408,%rsp; ret": "bytes of stack",
     "call _RNvNtCs0_4core9panicking5panic; ret": "panic",
     "call _RNvNtCs0_4core6option13unwrap_failed; ret": "panic",
 }
