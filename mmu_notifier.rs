@@ -253,7 +253,8 @@ entry_points! {
         let range = unsafe { Range::from_raw(range) };
         // SAFETY: As above.
         let subscriptions = unsafe { Subscriptions::of_subscribed(range.mm()) };
-        // Set under locks of which the VM holds one, so both looks below see the same.
+        // It is set under all of the `mm`'s locks, of which the VM holds one from here to the end
+        // of the range: that the interval side is ended if and only if it was started rests on it.
         let has_itree = subscriptions.has_itree();
         let itree = if has_itree {
             itree::invalidate(subscriptions, range)

@@ -140,7 +140,8 @@ pub(crate) fn with_itree(
 /// `subscription` must have been registered with `mm`, and be detached by nobody else. Unless the
 /// driver pins `mm` itself, it must not use it afterwards.
 pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bindings::mm_struct>) {
-    // SAFETY: The structure is there while the registration pins it, which is what is asked.
+    // SAFETY: By this function's own requirements the registration still pins `mm`. A driver that
+    // breaks them is warned about where the memory has not been used again, as in C.
     let pinned = || mm::count(unsafe { Mm::from_raw(mm.as_ptr()) }) > 0;
     if warn_on!(!pinned()) {
         return;
