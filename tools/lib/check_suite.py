@@ -16,8 +16,8 @@ _SUITE_TIMEOUT = 1200
 _HEARTBEAT = 10
 
 
-class SuiteTimeout(Exception):
-    """A suite took longer than it may."""
+class SuiteTimeout(BaseException):
+    """A suite took longer than it may. No `except Exception` of a suite may go on after it."""
 
 
 class Check:
@@ -129,7 +129,7 @@ class Suite:
                 self._run(check)
             if report.count() == before:
                 raise RuntimeError("the suite ended without a single test")
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, SuiteTimeout) as error:
             check.fail_with_traceback("suite", time.monotonic() - begin, error)
         report.suite_done(self.name, time.monotonic() - begin, report.count() - before)
 

@@ -93,6 +93,14 @@ class Suites(Checking):
         self.suite("endless", "TIMEOUT = 1\ndef run(check):\n    while True: pass\n")
         self.assertEqual(self.results(), [("endless.suite", "fail")])
 
+    def test_endless_test_stops_the_suite(self):
+        self.suite("endless", "TIMEOUT = 1\ndef run(check):\n"
+                              "    with check.test('first', '-'):\n"
+                              "        while True: pass\n"
+                              "    with check.test('second', '-'):\n"
+                              "        while True: pass\n")
+        self.assertEqual(self.results(), [("endless.suite", "fail")])
+
     def test_duplicate_in_a_suite_fails_it(self):
         self.suite("twice", "def run(check):\n"
                             "    check.result('x', 'c', 'pass')\n"
