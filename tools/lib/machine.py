@@ -17,10 +17,21 @@ from guest_job import GuestDied, GuestError, Job
 from guest_log import GuestLog
 
 _POWER_OFF_TIMEOUT = 30
+_SEND_TIMEOUT = 60
 _DUMP_TIMEOUT = 20
 _DUMPED = "sysrq: HELP"
 # QEMU's software emulation lacks some features of the processor it is asked for.
 _EMULATION_GAP = "TCG doesn't support requested feature"
+
+
+# Whose QEMU runs.
+_running = set()
+
+
+def kill_all():
+    """Ends every guest of this process at once; those who wait for one hear that it died."""
+    for machine in list(_running):
+        machine.kill()
 
 
 class Machine:
@@ -66,6 +77,7 @@ class Machine:
                                               stdout=subprocess.PIPE, stderr=errors,
                                               pass_fds=[far_end.fileno()],
                                               start_new_session=True)
+        _running.add(self)
         self._reader = threading.Thread(target=self._read_frames, daemon=True)
         self._reader.start()
         with self.changed:
@@ -85,16 +97,16 @@ class Machine:
                     self._log.remark("the guest does not answer any more")
             elif self.alive:
                 self._ending = True
-                self.send(channel.POWER_OFF)
+                self.send(channel.POWER_OFF, timeout=_POWER_OFF_TIMEOUT)
                 self._qemu.wait(_POWER_OFF_TIMEOUT)
         except (GuestDied, subprocess.TimeoutExpired):
             with self.changed:
                 self._log.remark(f"the guest did not switch off in {_POWER_OFF_TIMEOUT} s")
         finally:
             self._ending = True
-            if self._qemu.poll() is None:
-                os.killpg(self._qemu.pid, signal.SIGKILL)
+            self.kill()
             self._qemu.wait()
+            _running.discard(self)
             self._reader.join()
             self._log.close()
             self._monitor.close()
@@ -104,15 +116,30 @@ class Machine:
             with open(self.log_dir / "jobs.log", "w", encoding="utf-8") as transcript:
                 transcript.writelines(job.transcript() for job in self._jobs.values())
 
-    def send(self, kind, job=0, payload=b""):
-        """Sends a frame to the agent."""
+    def kill(self):
+        """Ends QEMU at once, if it still runs."""
+        if self._qemu.poll() is None:
+            os.killpg(self._qemu.pid, signal.SIGKILL)
+
+    def send(self, kind, job=0, payload=b"", timeout=_SEND_TIMEOUT):
+        """Sends a frame to the agent; a guest that does not take it is killed."""
         if self._gone:
             raise self.death()
+        # The write may block, or that of another thread; only the end of the reader wakes it then.
+        overdue = threading.Timer(timeout, self._refuse_to_wait, [timeout])
+        overdue.start()
         try:
             with self._sending:
                 channel.send(self._qemu.stdin, kind, job, payload)
         except OSError:
             raise self.death() from None
+        finally:
+            overdue.cancel()
+
+    def _refuse_to_wait(self, timeout):
+        with self.changed:
+            self._log.remark(f"the guest took no command for {timeout} s")
+        self.kill()
 
     def start(self, command, stdin=None, terminal=False, on_output=None):
         """Starts a shell command; `stdin` (bytes) becomes its standard input."""

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make check`: runs the test suites and sums up.
 
-SUITES="a b" in the environment, or arguments, select suites; `--list` shows them.
+SUITES="a b" in the environment, or arguments, select suites; `--list` shows them. CHECK_MINUTES
+limits the whole run: what is left of it then is reported as failed.
 """
 
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 TESTING = Path(__file__).resolve().parent
@@ -16,6 +18,17 @@ sys.path.insert(0, str(TESTING.parent / "lib"))
 import project  # noqa: E402
 from check_report import Report  # noqa: E402
 from check_suite import Suite  # noqa: E402
+
+
+# Far more than a run takes, and far less than what an automatic build waits for.
+_MINUTES = 60
+
+
+def minutes():
+    text = os.environ.get("CHECK_MINUTES") or str(_MINUTES)
+    if not text.isdecimal() or int(text) == 0:
+        sys.exit(f"CHECK_MINUTES={text}: not a number of minutes")
+    return int(text)
 
 
 def discover():
@@ -36,6 +49,7 @@ def interrupt(*_):
 
 
 def main():
+    begin = time.monotonic()
     signal.signal(signal.SIGTERM, interrupt)
     arguments = sys.argv[1:]
     suites = discover()
@@ -44,6 +58,7 @@ def main():
             print(f"{suite.name:16} {suite.title}")
         return 0
     chosen = select(suites, arguments or os.environ.get("SUITES", "").split())
+    end = begin + 60 * minutes()
     try:
         kernel = project.kernel().release
     except project.SetupMissing as error:
@@ -54,7 +69,7 @@ def main():
     report.comment(f"consoles and kernel logs: {project.RESULTS}")
     try:
         for suite in chosen:
-            suite.run(report)
+            suite.run(report, end - time.monotonic())
     except KeyboardInterrupt:
         report.comment("interrupted: no summary is written")
         return 130

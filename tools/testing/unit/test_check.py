@@ -9,6 +9,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import check_suite
 import project
 from check_report import DuplicateTest, Report
 from check_suite import Suite
@@ -24,10 +25,10 @@ class Checking(unittest.TestCase):
         self.enterContext(mock.patch.object(project, "RESULTS", self.directory))
         self.report = Report(self.directory, "1.2.3")
 
-    def suite(self, name, text):
+    def suite(self, name, text, **limits):
         path = self.directory / f"{name}.py"
         path.write_text(text)
-        Suite(path).run(self.report)
+        Suite(path).run(self.report, **limits)
 
     def finish(self):
         status = self.report.finish()
@@ -99,6 +100,20 @@ class Suites(Checking):
                               "        while True: pass\n"
                               "    with check.test('second', '-'):\n"
                               "        while True: pass\n")
+        self.assertEqual(self.results(), [("endless.suite", "fail")])
+
+    def test_time_of_the_whole_check_ends_a_suite(self):
+        self.suite("endless", "def run(check):\n    while True: pass\n", left=0.2)
+        self.suite("late", "def run(check):\n    check.result('x', '-', 'pass')\n", left=-1)
+        self.assertEqual(self.results(), [("endless.suite", "fail"), ("late.suite", "fail")])
+
+    def test_clean_up_that_hangs_is_ended(self):
+        with mock.patch.object(check_suite, "_GRACE", 0.2):
+            self.suite("endless", "def run(check):\n"
+                                  "    try:\n"
+                                  "        while True: pass\n"
+                                  "    finally:\n"
+                                  "        while True: pass\n", left=0.2)
         self.assertEqual(self.results(), [("endless.suite", "fail")])
 
     def test_duplicate_in_a_suite_fails_it(self):

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A machine that hangs is ended; nobody waits for it for ever."""
+
+import subprocess
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import channel
+import machine
+import project
+import qemu
+from guest_job import GuestDied, GuestError
+
+# Stand-ins for QEMU: both say that the agent is ready; the first then takes nothing any more, the
+# second takes all and does nothing.
+_READY = r"printf 'A\0\0\0\0\0\0\0\0'; "
+_DEAF = _READY + "exec sleep 1000"
+_IDLE = _READY + "cat > /dev/null"
+_MORE_THAN_A_PIPE_HOLDS = bytes(1 << 20)
+
+
+def _on_the_host(argv, **kwargs):
+    return subprocess.Popen(argv, **kwargs)
+
+
+class Hanging(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.directory = Path(scratch.name)
+        self.enterContext(mock.patch.object(project, "kernel"))
+        self.enterContext(mock.patch.object(project, "inside_popen", _on_the_host))
+
+    def boot(self, script):
+        with mock.patch.object(qemu, "command", lambda *_, **__: ["sh", "-c", script]):
+            vm = machine.Machine("test", self.directory)
+            self.addCleanup(vm.end)
+            vm.boot("initramfs", 30)
+        return vm
+
+    def test_send(self):
+        vm = self.boot(_DEAF)
+        with self.assertRaises(GuestDied):
+            vm.send(channel.INPUT, 1, _MORE_THAN_A_PIPE_HOLDS, timeout=0.1)
+        self.assertIn("took no command", vm.log())
+
+    def test_end(self):
+        vm = self.boot(_IDLE)
+        with mock.patch.object(machine, "_POWER_OFF_TIMEOUT", 0.1):
+            vm.end()
+        self.assertIn("did not switch off", vm.log())
+
+    def test_end_while_a_command_is_not_taken(self):
+        vm = self.boot(_DEAF)
+        sender = threading.Thread(target=self._send_in_vain, args=[vm])
+        sender.start()
+        with mock.patch.object(machine, "_POWER_OFF_TIMEOUT", 0.1):
+            vm.end()
+        sender.join()
+
+    def _send_in_vain(self, vm):
+        with self.assertRaises(GuestDied):
+            vm.send(channel.INPUT, 1, _MORE_THAN_A_PIPE_HOLDS)
+
+    def test_kill_all_wakes_those_who_wait(self):
+        vm = self.boot(_IDLE)
+        job = vm.start("for ever")
+        waking = threading.Timer(0.1, machine.kill_all)
+        waking.start()
+        with self.assertRaises(GuestError):
+            job.wait(1000)
+        waking.join()
+        self.assertTrue(vm.died_early)
+
+
+if __name__ == "__main__":
+    unittest.main()
