@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{symlink, OpenOptionsExt};
+use std::time::Instant;
 
 use frame::{report, request, Channel, Frame};
 use job::Job;
@@ -22,6 +23,8 @@ const CHANNEL: &str = "/dev/vport0p1";
 const O_NONBLOCK: i32 = 0x800;
 /// Log records to forward before looking at the jobs again.
 const LOG_BURST: usize = 64;
+/// Log records to forward before a job's end is reported, should the kernel never fall silent.
+const LOG_BACKLOG: usize = 1 << 16;
 
 const MOUNTS: [(&str, &str, &str); 11] = [
     ("devtmpfs", "/dev", ""),
@@ -83,7 +86,7 @@ impl Agent {
                 self.obey(frame)?;
             }
             let end = sys::asked_to_end(&self.signals);
-            self.forward_log()?;
+            self.forward_log(LOG_BURST)?;
             self.forward_output()?;
             self.reap()?;
             if end {
@@ -150,7 +153,7 @@ impl Agent {
                 }
             }
             (request::POWER_OFF, ..) => {
-                self.forward_log()?;
+                self.forward_log(LOG_BACKLOG)?;
                 sys::power_off();
             }
             _ => {}
@@ -158,9 +161,9 @@ impl Agent {
         Ok(())
     }
 
-    fn forward_log(&mut self) -> io::Result<()> {
+    fn forward_log(&mut self, most: usize) -> io::Result<()> {
         let mut record = [0; 8192];
-        for _ in 0..LOG_BURST {
+        for _ in 0..most {
             match self.log.read(&mut record) {
                 Ok(count) => self.channel.send(report::LOG, 0, &record[..count])?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -185,6 +188,9 @@ impl Agent {
     /// Reaps ended processes, orphans included, and reports the jobs among them.
     fn reap(&mut self) -> io::Result<()> {
         while let Some(ended) = sys::reap() {
+            let end = Instant::now();
+            // What the kernel said because of a job precedes the report of its end.
+            self.forward_log(LOG_BACKLOG)?;
             let Some(job) = self
                 .jobs
                 .iter_mut()
@@ -192,7 +198,7 @@ impl Agent {
             else {
                 continue;
             };
-            let nanoseconds = job.started.elapsed().as_nanos() as u64;
+            let nanoseconds = end.duration_since(job.started).as_nanos() as u64;
             // What the job itself printed precedes its end; a process that it left behind may
             // keep the pipe open for longer.
             while let Some(bytes) = job.read_output() {

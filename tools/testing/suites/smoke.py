@@ -37,6 +37,8 @@ def run(check):
             assert paging == "Y", "KVM does not use nested paging"
         with check.test("jobs", "-"):
             _jobs(vm)
+        with check.test("log_precedes_the_end", "-"):
+            _log_precedes_the_end(vm)
         with check.test("files", "-"):
             _files(vm, check.log_dir)
     _death_is_noticed(check)
@@ -66,6 +68,15 @@ def _jobs(vm):
     victim = vm.start("sleep 1000 & wait")
     victim.signal("KILL")
     assert victim.wait().status == -9, "a killed job did not say so"
+
+
+def _log_precedes_the_end(vm):
+    """When a command has ended, all that the kernel said meanwhile is there."""
+    vm.write("/tmp/words", "".join(f"word {number}\n" for number in range(500)))
+    for time in range(10):
+        # Each write is a record of its own.
+        vm.run(f"while read line; do echo {time} $line; done < /tmp/words > /dev/kmsg", check=True)
+        assert f"] {time} word 499\n" in vm.kernel_log(), f"not there at time {time}"
 
 
 def _files(vm, directory):
