@@ -167,11 +167,11 @@ class Guest:
         answers = self.alive and not self._machine.stuck
         taint = self._read_taint() if answers else self._taint
         verdict = kernel_log.judge(self.kernel_log(), allowed)
+        said = verdict.unexpected + verdict.expected
         failures = verdict.failures()
-        if not verdict.expected and not verdict.unexpected:
-            failures += [f"kernel tainted: {name}" for name in kernel_log.taint_complaints(taint)]
-            if self._machine.died_early:
-                failures.append(f"{self.name}: the guest was gone before its time")
+        failures += [f"kernel tainted: {name}" for name in kernel_log.taint_complaints(taint, said)]
+        if self._machine.died_early and not kernel_log.tells_of_panic(said):
+            failures.append(f"{self.name}: the guest was gone before its time")
         return failures
 
     def settle(self):

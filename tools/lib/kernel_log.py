@@ -92,13 +92,25 @@ def judge(log, allowed=()):
     return verdict
 
 
-_TAINTS = {4: "M (machine check)", 5: "B (bad page)", 7: "D (oops)", 9: "W (warning)",
-           14: "L (soft lockup)"}
+# The bits of /proc/sys/kernel/tainted that only a complaint sets: name, and what such a complaint
+# says.
+_TAINTS = {4: ("M (machine check)", "Hardware Error"),
+           5: ("B (bad page)", "Bad page|BUG [^ ]+ \\("),
+           7: ("D (oops)", "Oops|BUG: "),
+           9: ("W (warning)", "WARNING: |BUG: (scheduling|sleeping) "),
+           14: ("L (soft lockup)", "soft lockup")}
+_PANIC = "Kernel panic"
 
 
-def taint_complaints(taint):
-    """Names the bits of /proc/sys/kernel/tainted (None: not known) that only a complaint sets."""
-    return [name for bit, name in _TAINTS.items() if (taint or 0) >> bit & 1]
+def taint_complaints(taint, said=()):
+    """Names the bits of a complaint in `taint` (None: not known) that no complaint in `said` set."""
+    return [name for bit, (name, pattern) in _TAINTS.items()
+            if (taint or 0) >> bit & 1 and not any(re.search(pattern, line) for line in said)]
+
+
+def tells_of_panic(said):
+    """Whether one of the complaints is the kernel's end."""
+    return any(_PANIC in line for line in said)
 
 
 def from_kmsg(record):

@@ -154,6 +154,12 @@ class Taint(unittest.TestCase):
         self.assertEqual(kernel_log.taint_complaints(out_of_tree | unsigned | livepatch), [])
         self.assertEqual(kernel_log.taint_complaints(1 << 9), ["W (warning)"])
 
+    def test_bit_needs_a_complaint_of_its_kind(self):
+        warning, bad_page = 1 << 9, 1 << 5
+        said = [stamped("WARNING: mm/mmu_notifier.c:342 at x")]
+        self.assertEqual(kernel_log.taint_complaints(warning, said), [])
+        self.assertEqual(kernel_log.taint_complaints(warning | bad_page, said), ["B (bad page)"])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A machine that hangs is ended; nobody waits for it for ever."""
+"""A machine that hangs is ended, and one that died is noticed."""
 
 import subprocess
 import tempfile
 import threading
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import channel
 import machine
 import project
 import qemu
+from guest import Guest
 from guest_job import GuestDied, GuestError
 
 # Stand-ins for QEMU: both say that the agent is ready; the first then takes nothing any more, the
@@ -74,6 +76,23 @@ class Hanging(unittest.TestCase):
             job.wait(1000)
         waking.join()
         self.assertTrue(vm.died_early)
+
+
+class Dying(unittest.TestCase):
+    """An expected complaint hides nothing but itself."""
+
+    def complaints(self, log, allowed):
+        vm = Guest("test")
+        vm._machine = SimpleNamespace(ready=True, alive=False, stuck=False, died_early=True,
+                                      log=lambda: log)
+        return vm.complaints(allowed)
+
+    def test_after_an_expected_warning(self):
+        self.assertEqual(self.complaints("[    1.000001] WARNING: at x", ["at x"]),
+                         ["test: the guest was gone before its time"])
+
+    def test_by_an_expected_panic(self):
+        self.assertEqual(self.complaints("[    1.000001] Kernel panic - x", ["panic"]), [])
 
 
 if __name__ == "__main__":
