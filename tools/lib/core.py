@@ -11,7 +11,17 @@ from guest_job import GuestError
 
 NAME = "mmu_notifier_rust"
 IN_GUEST = f"/lib/modules/{NAME}.ko"
-FUNCTIONS = 18
+# What the kernel's memory management and its drivers call of the MMU-notifier core.
+CORE_FUNCTIONS = """
+    __mmu_notifier_release __mmu_notifier_clear_flush_young __mmu_notifier_clear_young
+    __mmu_notifier_test_young __mmu_notifier_invalidate_range_start
+    __mmu_notifier_invalidate_range_end __mmu_notifier_arch_invalidate_secondary_tlbs
+    __mmu_notifier_subscriptions_destroy mmu_notifier_register __mmu_notifier_register
+    mmu_notifier_unregister mmu_notifier_get_locked mmu_notifier_put mmu_notifier_synchronize
+    mmu_interval_notifier_insert mmu_interval_notifier_insert_locked
+    mmu_interval_notifier_remove mmu_interval_read_begin
+""".split()
+FUNCTIONS = len(CORE_FUNCTIONS)
 
 _PATCH = f"/sys/kernel/livepatch/{NAME}"
 _MODE = f"/sys/module/{NAME}/parameters/mode"
@@ -30,7 +40,9 @@ def take_over(vm, arguments="", module=project.MODULE, timeout=_TIMEOUT):
     mode = vm.read(_MODE).strip()
     if mode != "native":
         raise GuestError(f"{vm.name}: Rust serves, but in {mode} mode")
-    return time.monotonic() - begin
+    seconds = time.monotonic() - begin
+    check_functions(vm)
+    return seconds
 
 
 def hand_back(vm, timeout=_TIMEOUT):
@@ -61,6 +73,15 @@ def patched_functions(vm):
     """The functions that livepatch redirects to the module, sorted."""
     names = vm.run(f"ls {_PATCH}/vmlinux").output.split() if serving(vm) == "rust" else []
     return sorted(name.partition(",")[0] for name in names if "," in name)
+
+
+def check_functions(vm):
+    """Raises unless livepatch redirects the core's functions, and no others."""
+    names = patched_functions(vm)
+    wrong = sorted({*names} ^ {*CORE_FUNCTIONS})
+    if wrong or len(names) != FUNCTIONS:
+        raise GuestError(f"{vm.name}: livepatch redirects {len(names)} functions; missing, or not "
+                         f"the core's: {' '.join(wrong) or 'none'}")
 
 
 def wait_for(vm, core, timeout=_TIMEOUT):

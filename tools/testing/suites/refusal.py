@@ -130,7 +130,7 @@ def _untouched(vm):
 
 def _serves(vm):
     assert core.serving(vm) == "rust"
-    assert len(core.patched_functions(vm)) == core.FUNCTIONS
+    core.check_functions(vm)
     assert vm.read(f"/sys/module/{core.NAME}/parameters/mode") == "native\n"
 
 

@@ -1,22 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """The stock kernel boots, is as this project expects it, and can run virtual machines."""
 
+import core
 import project
 from guest import GuestDied
 
 TITLE = "the stock kernel as it comes, and the tools that watch it"
 ORDER = 0
-
-# What the kernel's memory management and its drivers call of the MMU-notifier core.
-CORE_FUNCTIONS = """
-    __mmu_notifier_release __mmu_notifier_clear_flush_young __mmu_notifier_clear_young
-    __mmu_notifier_test_young __mmu_notifier_invalidate_range_start
-    __mmu_notifier_invalidate_range_end __mmu_notifier_arch_invalidate_secondary_tlbs
-    __mmu_notifier_subscriptions_destroy mmu_notifier_register __mmu_notifier_register
-    mmu_notifier_unregister mmu_notifier_get_locked mmu_notifier_put mmu_notifier_synchronize
-    mmu_interval_notifier_insert mmu_interval_notifier_insert_locked
-    mmu_interval_notifier_remove mmu_interval_read_begin
-""".split()
 
 
 def run(check):
@@ -48,7 +38,7 @@ def _core_functions(vm):
     lines = map(str.split, vm.read("/proc/kallsyms").splitlines())
     symbols = [name for _, kind, name, *_ in lines if kind in "tT"]
     traceable = vm.read("/sys/kernel/tracing/available_filter_functions").split()
-    wrong = [function for function in CORE_FUNCTIONS
+    wrong = [function for function in core.CORE_FUNCTIONS
              if symbols.count(function) != 1 or traceable.count(function) != 1]
     assert not wrong, f"not there exactly once, or not to be patched: {' '.join(wrong)}"
 

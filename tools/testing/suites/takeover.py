@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Rust takes the notifiers over from C and gives them back, seen by the kernel's own entries."""
+"""Rust takes the notifiers over from C and gives them back, seen by the kernel's own entries.
+
+core.take_over() compares the functions that livepatch redirects with the core's, name by name.
+"""
 
 import core
 import project
@@ -16,8 +19,6 @@ def run(check):
             with check.test(f"take_over_{number}", "rust"):
                 assert core.serving(vm) == "c"
                 core.take_over(vm)
-                names = core.patched_functions(vm)
-                assert len(set(names)) == core.FUNCTIONS, f"livepatch redirects {names}"
             with check.test(f"hand_back_{number}", "c"):
                 core.hand_back(vm)
                 assert core.serving(vm) == "c"
