@@ -21,9 +21,11 @@ def clock(seconds):
 class Report:
     """Collects results, prints each at once as a TAP line, and writes the summary."""
 
-    def __init__(self, directory, kernel):
+    def __init__(self, directory, kernel, whole=True):
         directory.mkdir(parents=True, exist_ok=True)
-        self._summary = directory / "summary.json"
+        # A run of some suites only must not be taken for one of all.
+        name = "summary" if whole else "summary.selected"
+        self._summary = directory / f"{name}.json"
         # A summary that is there belongs to a run that came to its end.
         self._summary.unlink(missing_ok=True)
         self._tap = open(directory / "check.tap", "w", encoding="utf-8")
@@ -91,11 +93,11 @@ class Report:
         for test in self._tests:
             if test["result"] == "fail":
                 self.comment(f"failed: {test['name']} [{test['core']}] {test['note']}")
-        partial = self._summary.with_suffix(".partial")
-        partial.write_text(json.dumps({"kernel": self._kernel, "tests": self._tests,
-                                       "takeovers": self._takeovers, "totals": totals},
-                                      indent=1) + "\n")
-        partial.rename(self._summary)
+        new = self._summary.with_suffix(".new")
+        new.write_text(json.dumps({"kernel": self._kernel, "tests": self._tests,
+                                   "takeovers": self._takeovers, "totals": totals},
+                                  indent=1) + "\n")
+        new.rename(self._summary)
         self._say(", ".join(f"{count} {name}" for name, count in totals.items()))
         self._tap.close()
         return 0 if totals["passed"] and not totals["failed"] else 1

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make check`: runs the test suites and sums up.
 
-SUITES="a b" in the environment, or arguments, select suites; `--list` shows them. CHECK_MINUTES
-limits the whole run: what is left of it then is reported as failed.
+SUITES="a b" in the environment, or arguments, select suites; `--list` shows them. The summary
+of a selection is summary.selected.json. CHECK_MINUTES limits the whole run: what is left of it then
+is reported as failed.
 """
 
 import os
@@ -64,7 +65,7 @@ def main():
     except project.SetupMissing as error:
         sys.exit(str(error))
 
-    report = Report(project.RESULTS, kernel)
+    report = Report(project.RESULTS, kernel, whole=len(chosen) == len(suites))
     report.comment(f"stock kernel {kernel}; suites: {' '.join(suite.name for suite in chosen)}")
     report.comment(f"consoles and kernel logs: {project.RESULTS}")
     try:

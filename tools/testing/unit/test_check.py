@@ -71,6 +71,12 @@ class Reporting(Checking):
         with self.assertRaises(ValueError):
             self.report.result("a", "c", "ok")
 
+    def test_selection_has_a_summary_of_its_own(self):
+        self.finish()
+        Report(self.directory, "1.2.3", whole=False).finish()
+        self.assertEqual({path.name for path in self.directory.glob("*.json")},
+                         {"summary.json", "summary.selected.json"})
+
     def test_old_summary_does_not_survive_the_start(self):
         self.finish()
         Report(self.directory, "1.2.3")
