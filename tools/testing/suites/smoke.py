@@ -2,6 +2,7 @@
 """The stock kernel boots, is as this project expects it, and can run virtual machines."""
 
 import core
+import kvm_guest
 import project
 from guest import GuestDied
 
@@ -10,7 +11,8 @@ ORDER = 0
 
 
 def run(check):
-    with check.guest("stock", modules=["kvm-amd"]) as vm:
+    with check.guest("stock", programs={kvm_guest.IN_GUEST: kvm_guest.built()},
+                     modules=["kvm-amd"]) as vm:
         with check.test("release", "c"):
             release = vm.read("/proc/sys/kernel/osrelease").strip()
             assert release == project.kernel().release, f"the guest runs {release}"
@@ -25,6 +27,8 @@ def run(check):
             vm.hold_vm()
             paging = vm.read("/sys/module/kvm_amd/parameters/npt").strip()
             assert paging == "Y", "KVM does not use nested paging"
+        with check.test("wrong_bytes_are_noticed", "c"):
+            _wrong_bytes_are_noticed(vm)
         with check.test("jobs", "-"):
             _jobs(vm)
         with check.test("log_precedes_the_end", "-"):
@@ -41,6 +45,14 @@ def _core_functions(vm):
     wrong = [function for function in core.CORE_FUNCTIONS
              if symbols.count(function) != 1 or traceable.count(function) != 1]
     assert not wrong, f"not there exactly once, or not to be patched: {' '.join(wrong)}"
+
+
+def _wrong_bytes_are_noticed(vm):
+    """The samples' virtual machine, the detector of the demo and of the loop, can say no."""
+    result = vm.run(f"{kvm_guest.IN_GUEST} --operations mprotect --self-test-corrupt")
+    assert result.status == 1, result
+    wrong = [line for line in result.output.splitlines() if line.startswith("wrong region=")]
+    assert wrong, f"no line that tells what was wrong:\n{result.output}"
 
 
 def _jobs(vm):
