@@ -4,6 +4,7 @@
 What is in charge is read from livepatch's own entries in sysfs, not from the module.
 """
 
+import re
 import time
 
 import project
@@ -23,7 +24,8 @@ CORE_FUNCTIONS = """
 """.split()
 FUNCTIONS = len(CORE_FUNCTIONS)
 
-_PATCH = f"/sys/kernel/livepatch/{NAME}"
+_PATCHES = "/sys/kernel/livepatch"
+_PATCH = f"{_PATCHES}/{NAME}"
 _MODE = f"/sys/module/{NAME}/parameters/mode"
 _POLL = 0.05
 # Stragglers are signalled only after 15 s; a task asleep in a callback can take longer.
@@ -63,10 +65,13 @@ def unload(vm):
 
 def serving(vm):
     """Who serves the notifiers: "c", "rust", or "both" while tasks are being moved over."""
-    state = vm.run(f"cd {_PATCH} && cat enabled transition vmlinux/patched").output.split()
-    if len(state) != 3:
-        return "c"
-    return {("1", "0", "1"): "rust", ("0", "0", "0"): "c"}.get(tuple(state), "both")
+    state = vm.run(f"cd {_PATCH} && cat enabled transition vmlinux/patched 2>&1").output
+    if re.fullmatch(r"([01]\n){3}", state):
+        return {"1\n0\n1\n": "rust", "0\n0\n0\n": "c"}.get(state, "both")
+    # Only what is not there at all, or is not there any more, redirects nothing.
+    if NAME in vm.run(f"ls {_PATCHES}", check=True).output.split():
+        raise GuestError(f"{vm.name}: {_PATCH} does not tell who serves:\n{state}")
+    return "c"
 
 
 def patched_functions(vm):
