@@ -20,7 +20,9 @@ _OUT = project.BUILD / "programs"
 def gather(program: Path) -> None:
     target = _OUT / program.name
     if not target.exists() or target.stat().st_mtime < program.stat().st_mtime:
-        shutil.copy2(program, target)
+        new = target.with_name(f"{target.name}.new")
+        shutil.copy2(program, new)
+        new.rename(target)
     print(f"  {target}")
 
 

@@ -20,6 +20,8 @@ def built(name):
     with open(directory / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists() or program.stat().st_mtime < newest:
-            project.inside(["rustc", *_FLAGS, "-o", str(program), str(_SOURCES / f"{name}.rs")],
-                           check=True)
+            # By another name at first: what a killed build leaves must not look built.
+            new = directory / f"{name}.new"
+            project.inside(["rustc", *_FLAGS, "-o", new, _SOURCES / f"{name}.rs"], check=True)
+            new.rename(program)
     return program
