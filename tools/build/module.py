@@ -25,6 +25,7 @@ NAME = "mmu_notifier_rust.ko"
 # The kernel's own image is not there to take the base types from; the module
 # is complete without BTF of its own.
 _EXPECTED = "Skipping BTF generation for "
+_OF_THE_CALLING_MAKE = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL"}
 _NEEDS = {
     "include/config/kernel.release": "not a kernel's build folder (O=)",
     "Module.symvers": "build the kernel, or copy the file of its headers package",
@@ -71,12 +72,18 @@ def sync(out, mutations):
         stale.unlink()
 
 
+def on_the_host(argv, **kwargs):
+    """Runs argv as a make of its own: told to share the caller's jobs, make would not be silent."""
+    env = {name: value for name, value in os.environ.items() if name not in _OF_THE_CALLING_MAKE}
+    return subprocess.run(argv, env=env, **kwargs)
+
+
 @dataclass(frozen=True)
 class OwnKernel:
     """A kernel build folder of the user's, with the user's own compilers."""
 
     objdir: Path
-    start = staticmethod(subprocess.run)
+    start = staticmethod(on_the_host)
 
     @property
     def release(self):
