@@ -8,6 +8,7 @@ checked; only a module that passed becomes OUT/mmu_notifier_rust.ko.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -151,7 +152,7 @@ def build(kernel, out, mutations=(), clippy=False):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=project.BUILD / "module")
+    parser.add_argument("--out", type=Path, help="another folder to build in, for tests")
     parser.add_argument("--mutate", action="append", default=[], nargs=3,
                         metavar=("FILE", "OLD", "NEW"),
                         help="for tests: replace the one place of FILE that reads OLD")
@@ -161,8 +162,11 @@ def main():
         kernel = target()
         whose = " with this machine's own compilers" if isinstance(kernel, OwnKernel) else ""
         print(f"  building {NAME} for {kernel.release}{whose} ...", flush=True)
-        with lock.held("building the module"):
-            product = build(kernel, args.out.resolve(), args.mutate, args.clippy)
+        # A run uses the module, and builds others itself.
+        in_use = contextlib.nullcontext() if args.out else lock.run("building the module")
+        with in_use, lock.held("building the module"):
+            product = build(kernel, (args.out or project.MODULE.parent).resolve(), args.mutate,
+                            args.clippy)
     except (BuildFailed, project.SetupMissing) as error:
         sys.exit(f"{error}\nmodule: not built")
     print(f"  {product}")

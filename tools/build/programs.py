@@ -27,7 +27,7 @@ def gather(program: Path) -> None:
 
 
 def main() -> None:
-    with lock.held("building the programs"):
+    with lock.run("building the programs"), lock.held("building the programs"):
         _OUT.mkdir(parents=True, exist_ok=True)
         gather(guest_programs.built("hold_vm"))
         gather(kvm_guest.built())

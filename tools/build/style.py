@@ -8,6 +8,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools/lib"))
 
+import lock  # noqa: E402
 import module  # noqa: E402
 import project  # noqa: E402
 
@@ -32,7 +33,8 @@ def main():
     if len(sys.argv) != 2 or sys.argv[1] not in checks:
         sys.exit(f"usage: {sys.argv[0]} {'|'.join(checks)}")
     try:
-        clean = checks[sys.argv[1]]()
+        with lock.run(f"style.py {sys.argv[1]}"):
+            clean = checks[sys.argv[1]]()
     except project.SetupMissing as error:
         sys.exit(str(error))
     print(f"  {sys.argv[1]}: {'clean' if clean else 'see above'}")

@@ -22,6 +22,7 @@ import core  # noqa: E402
 import hooks  # noqa: E402
 import kernel_log  # noqa: E402
 import kvm_guest  # noqa: E402
+import lock  # noqa: E402
 import project  # noqa: E402
 from guest import Guest, GuestError  # noqa: E402
 from table import Table, pause  # noqa: E402
@@ -268,4 +269,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with lock.run("demo"):
+        main()

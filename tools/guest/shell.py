@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 import core  # noqa: E402
 import kernel_log  # noqa: E402
 import kvm_guest  # noqa: E402
+import lock  # noqa: E402
 import project  # noqa: E402
 import terminal  # noqa: E402
 from guest import Guest, GuestDied, GuestError  # noqa: E402
@@ -33,6 +34,12 @@ def converse(vm):
 
 
 def main():
+    with lock.run("shell"):
+        session()
+
+
+def session():
+    """Boots the guest, converses, and tells what the kernel complained of."""
     if not project.MODULE.exists():
         sys.exit(f"{project.MODULE} is missing: run `make module` first")
     print("booting the stock kernel ...", flush=True)

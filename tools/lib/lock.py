@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One make at a time in a checkout."""
+"""Who may change what in a checkout, and for how long.
+
+Two locks, taken in this order: run() is for what uses the checkout as a whole, for as long as it
+does: a run with guests, or what would pull something from under one. held() is for changing what
+is set up and built.
+"""
 
 import fcntl
 import os
+import sys
 from contextlib import contextmanager
 
 import project
 from progress import say
 
-_PATH = project.BUILD / ".lock"
+_RUN = project.BUILD / ".run"
+_CHANGE = project.BUILD / ".lock"
+# They outlive `make clean`, which holds them.
+NAMES = {path.name for path in (_RUN, _CHANGE)}
 
 
 def _take(lock) -> bool:
@@ -18,16 +27,18 @@ def _take(lock) -> bool:
     except BlockingIOError:
         lock.seek(0)
         say(f"another make is at work in this checkout ({lock.read().strip()}): waiting for it")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except KeyboardInterrupt:
+            sys.exit("interrupted; nothing was done")
     return os.fstat(lock.fileno()).st_nlink > 0
 
 
 @contextmanager
-def held(purpose: str):
-    """Waits for another make in this checkout to finish, saying so."""
+def _exclusive(path, purpose: str):
     while True:
         project.BUILD.mkdir(exist_ok=True)
-        with _PATH.open("a+") as lock:
+        with path.open("a+") as lock:
             if not _take(lock):
                 continue
             lock.truncate(0)
@@ -37,3 +48,13 @@ def held(purpose: str):
             os.set_inheritable(lock.fileno(), True)
             yield
             return
+
+
+def run(purpose: str):
+    """Waits until nothing else uses this checkout, saying so."""
+    return _exclusive(_RUN, purpose)
+
+
+def held(purpose: str):
+    """Waits until nothing else sets up or builds in this checkout, saying so."""
+    return _exclusive(_CHANGE, purpose)

@@ -13,15 +13,15 @@ from progress import Failed
 from remove import remove
 
 # What a set-up makes; everything else under build/ comes from the sources.
-_SETUP = {"toolroot", "kernel", "logs", ".lock"}
+_SETUP = {"toolroot", "kernel", "logs"}
 
 
 def clean(everything: bool) -> None:
     if not project.BUILD.exists():
         return
-    with lock.held("clean"):
+    with lock.run("clean"), lock.held("clean"):
         for path in sorted(project.BUILD.iterdir()):
-            if path.name == ".lock" or (path.name in _SETUP and not everything):
+            if path.name in lock.NAMES or (path.name in _SETUP and not everything):
                 continue
             remove(path)
         if everything:

@@ -3,6 +3,7 @@
 """make setup: the toolchain root and the chosen kernel, each stage done once."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -37,7 +38,9 @@ def set_up(wanted: str, upgrade: bool, explain: bool) -> None:
     begin = time.monotonic()
     preflight.check_path()
     preflight.check_namespaces()
-    with lock.held("setup"):
+    # The kernel that an upgrade leaves behind may be at work in a guest.
+    unused = lock.run("upgrade") if upgrade else contextlib.nullcontext()
+    with unused, lock.held("setup"):
         preflight.check_disk(needed_disk(wanted))
         toolroot.ensure()
         choice = release.choose(wanted, upgrade)

@@ -16,6 +16,7 @@ from pathlib import Path
 TESTING = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTING.parent / "lib"))
 
+import lock  # noqa: E402
 import project  # noqa: E402
 from check_report import Report  # noqa: E402
 from check_suite import Suite  # noqa: E402
@@ -50,7 +51,6 @@ def interrupt(*_):
 
 
 def main():
-    begin = time.monotonic()
     signal.signal(signal.SIGTERM, interrupt)
     arguments = sys.argv[1:]
     suites = discover()
@@ -59,13 +59,19 @@ def main():
             print(f"{suite.name:16} {suite.title}")
         return 0
     chosen = select(suites, arguments or os.environ.get("SUITES", "").split())
-    end = begin + 60 * minutes()
+    limit = 60 * minutes()
+    with lock.run("check"):
+        return check(chosen, len(chosen) == len(suites), time.monotonic() + limit)
+
+
+def check(chosen, whole, end):
+    """Runs the chosen suites until the time `end` and returns the exit status."""
     try:
         kernel = project.kernel().release
     except project.SetupMissing as error:
         sys.exit(str(error))
 
-    report = Report(project.RESULTS, kernel, whole=len(chosen) == len(suites))
+    report = Report(project.RESULTS, kernel, whole)
     report.comment(f"stock kernel {kernel}; suites: {' '.join(suite.name for suite in chosen)}")
     report.comment(f"consoles and kernel logs: {project.RESULTS}")
     try:
