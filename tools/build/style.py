@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make fmt-check` and `make lint`: rustfmt on all Rust sources, clippy on the module's."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,19 +15,27 @@ import module  # noqa: E402
 import project  # noqa: E402
 
 
+def sources():
+    """Every Rust file of the checkout; build/ holds whole kernels and is not entered."""
+    for folder, below, files in os.walk(TOP):
+        below[:] = [name for name in below if Path(folder, name) not in (project.BUILD, TOP / ".git")]
+        yield from (Path(folder, name) for name in files if name.endswith(".rs"))
+
+
 def fmt():
-    files = [path for path in TOP.rglob("*.rs") if project.BUILD not in path.parents]
-    return project.inside(["rustfmt", "--check", "--color=never", *sorted(files)],
-                          stdout=sys.stderr).returncode == 0
+    """Returns what rustfmt would change; nothing if it is content."""
+    done = project.inside(["rustfmt", "--check", "--color=never", *sorted(sources())], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout or ("rustfmt failed" if done.returncode else "")
 
 
 def lint():
+    """Returns what clippy and the kernel's build have to say; nothing if they are content."""
     try:
         module.build(module.target(), project.BUILD / "lint", clippy=True)
     except module.BuildFailed as error:
-        print(error, file=sys.stderr)
-        return False
-    return True
+        return str(error)
+    return ""
 
 
 def main():
@@ -34,12 +44,13 @@ def main():
         sys.exit(f"usage: {sys.argv[0]} {'|'.join(checks)}")
     try:
         with lock.run(f"style.py {sys.argv[1]}"):
-            clean = checks[sys.argv[1]]()
+            said = checks[sys.argv[1]]()
     except project.SetupMissing as error:
         sys.exit(str(error))
-    print(f"  {sys.argv[1]}: {'clean' if clean else 'see above'}")
-    return 0 if clean else 1
+    if said:
+        sys.exit(f"{said}\n{sys.argv[1]}: not clean")
+    print(f"  {sys.argv[1]}: clean")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
