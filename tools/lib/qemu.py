@@ -8,15 +8,16 @@ _KERNEL_ARGUMENTS = ("console=ttyS0 panic=-1 log_buf_len=16M printk.devkmsg=on "
                      "sysctl.kernel.sysrq=1")
 
 
-def command(vmlinuz, initramfs, console, monitor, cpus, memory, cpu, cmdline):
+def command(vmlinuz, initramfs, console, monitor, cpus, memory, cpu, cmdline, parallel):
     """Returns argv; the agent's channel is QEMU's standard input and output.
 
-    `monitor` is the number of an open socket for QEMU's own commands.
+    `monitor` is the number of an open socket for QEMU's own commands. Without `parallel` the
+    processors take turns in one host thread.
     """
     return [
         "qemu-system-x86_64",
         "-machine", "q35",
-        "-accel", "tcg,thread=multi",
+        "-accel", f"tcg,thread={'multi' if parallel else 'single'}",
         "-cpu", cpu,
         "-smp", str(cpus),
         "-m", memory,

@@ -11,6 +11,7 @@ _BEGIN = "TAP version 13\n"
 
 class HmmTests:
     name = "hmm-tests"
+    brisk = False
 
     def __init__(self, vm):
         self._vm = vm

@@ -24,6 +24,7 @@ def built(programs):
 
 class Storm:
     name = "storm"
+    brisk = True
 
     def __init__(self, vm, devices):
         self._job = vm.start(f"exec {IN_GUEST} {_WORKERS} {' '.join(devices)}")
