@@ -28,7 +28,11 @@ class GuestLog:
 
     def record(self, record):
         """Takes one record of /dev/kmsg; a gap in their numbers is noted."""
-        sequence, text = kernel_log.from_kmsg(record)
+        try:
+            sequence, text = kernel_log.from_kmsg(record)
+        except ValueError:
+            self.remark(f"not a record of the kernel log: {record!r}")
+            return
         lost = sequence - self._next_record
         if lost > 0:
             self.remark(f"{lost} records lost")

@@ -185,29 +185,39 @@ class Machine:
 
     def _dump_by_keyboard(self):
         """The same without the agent, which is stuck itself; only the console gets the dump."""
-        for key in "wlh":
-            self._monitor.sendall(f"sendkey alt-sysrq-{key}\n".encode())
+        before = self._log.console().count(_DUMPED)
+        try:
+            for key in "wlh":
+                self._monitor.sendall(f"sendkey alt-sysrq-{key}\n".encode())
+        except OSError:
+            return  # QEMU is gone, and whoever waits for the guest hears of that
         end = time.monotonic() + _DUMP_TIMEOUT
         while time.monotonic() < end and not self._gone:
-            if _DUMPED in self._log.console():
+            if self._log.console().count(_DUMPED) > before:
                 return
             time.sleep(0.1)
 
     def _read_frames(self):
-        for kind, number, payload in channel.frames(self._qemu.stdout):
+        try:
+            for frame in channel.frames(self._qemu.stdout):
+                with self.changed:
+                    self._take(*frame)
+                    self.changed.notify_all()
+        finally:
+            # Whatever ended the reading: nothing more will be heard of this guest.
             with self.changed:
-                if kind == channel.READY:
-                    self._ready = True
-                elif kind == channel.LOG:
-                    self._log.record(payload.decode(errors="replace"))
-                elif number in self._jobs:
-                    self._jobs[number].receive(kind, payload)
+                self._log.add_late_console()
+                self._gone = True
+                self.died_early = not self._ending
                 self.changed.notify_all()
-        with self.changed:
-            self._log.add_late_console()
-            self._gone = True
-            self.died_early = not self._ending
-            self.changed.notify_all()
+
+    def _take(self, kind, number, payload):
+        if kind == channel.READY:
+            self._ready = True
+        elif kind == channel.LOG:
+            self._log.record(payload.decode(errors="replace"))
+        elif number in self._jobs:
+            self._jobs[number].receive(kind, payload)
 
     def _qemu_errors(self):
         lines = (self.log_dir / "qemu.log").read_text(errors="replace").splitlines(keepends=True)

@@ -33,6 +33,7 @@ class Hanging(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.directory = Path(scratch.name)
+        self.enterContext(mock.patch.object(machine, "_POWER_OFF_TIMEOUT", 0.1))
         self.enterContext(mock.patch.object(project, "kernel"))
         self.enterContext(mock.patch.object(project, "inside_popen", _on_the_host))
 
@@ -51,17 +52,26 @@ class Hanging(unittest.TestCase):
 
     def test_end(self):
         vm = self.boot(_IDLE)
-        with mock.patch.object(machine, "_POWER_OFF_TIMEOUT", 0.1):
-            vm.end()
+        vm.end()
         self.assertIn("did not switch off", vm.log())
 
     def test_end_while_a_command_is_not_taken(self):
         vm = self.boot(_DEAF)
         sender = threading.Thread(target=self._send_in_vain, args=[vm])
         sender.start()
-        with mock.patch.object(machine, "_POWER_OFF_TIMEOUT", 0.1):
-            vm.end()
+        vm.end()
         sender.join()
+
+    def test_no_garbled_record_ends_the_reading(self):
+        vm = self.boot(r"printf 'E\0\0\0\0\1\0\0\0x'; " + _IDLE)
+        self.assertIn("not a record of the kernel log: 'x'", vm.log())
+        self.assertTrue(vm.alive)
+
+    def test_reader_that_fails_is_the_end_of_the_machine(self):
+        with mock.patch.object(threading, "excepthook"), \
+                mock.patch.object(machine.GuestLog, "record", side_effect=RuntimeError):
+            with self.assertRaises(GuestDied):
+                self.boot(r"printf 'E\0\0\0\0\1\0\0\0x'; " + _IDLE)
 
     def _send_in_vain(self, vm):
         with self.assertRaises(GuestDied):
