@@ -47,13 +47,11 @@ FIXTURE_TEARDOWN(exclusion)
 	close(self->fd);
 }
 
-typedef struct _test_data_exclusion subject;
-
 struct plan {
-	subject *self;
+	FIXTURE_DATA(exclusion) *self;
 	enum how how;
 	bool by_child;
-	long (*invalidate)(subject *self);
+	long (*invalidate)(FIXTURE_DATA(exclusion) *self);
 };
 
 static long add_newcomer(const struct plan *plan)
@@ -83,7 +81,7 @@ static void invalidate_in_child(void *arg)
 		_exit(1);
 }
 
-static bool settled(subject *self)
+static bool settled(FIXTURE_DATA(exclusion) *self)
 {
 	struct mnt_state state = mnt_state(self->fd, MNT_SLOTS);
 	bool paired = true;
@@ -104,7 +102,7 @@ static bool settled(subject *self)
 static void be_subject(void *arg)
 {
 	struct plan *plan = arg;
-	subject *self = plan->self;
+	FIXTURE_DATA(exclusion) *self = plan->self;
 	struct job job;
 	pid_t child = 0;
 
@@ -122,14 +120,17 @@ static void be_subject(void *arg)
 		_exit(3);
 	if (add_newcomer(plan))
 		_exit(4);
+	/* Registered: then the range it had to wait for must have ended. */
+	if (mnt_counts(self->fd, 0).open)
+		_exit(7);
 	if (plan->by_child ? child_wait(child) : job_join(&job))
 		_exit(5);
 	if (!settled(self))
 		_exit(6);
 }
 
-static void check(struct __test_metadata *_metadata, subject *self,
-		  enum how how, long (*invalidate)(subject *), bool by_child)
+static void check(struct __test_metadata *_metadata, FIXTURE_DATA(exclusion) *self,
+		  enum how how, long (*invalidate)(FIXTURE_DATA(exclusion) *), bool by_child)
 {
 	struct plan plan = { self, how, by_child, invalidate };
 	pid_t child;
@@ -150,7 +151,7 @@ static void check(struct __test_metadata *_metadata, subject *self,
 #define CHECK(run, by_child) \
 	check(_metadata, self, variant->how, run, by_child)
 
-static long dontneed(subject *self)
+static long dontneed(FIXTURE_DATA(exclusion) *self)
 {
 	return madvise(self->area, self->size, MADV_DONTNEED);
 }
@@ -163,7 +164,7 @@ TEST_F(exclusion, the_lock_of_a_vma)
 	CHECK(dontneed, false);
 }
 
-static long protect(subject *self)
+static long protect(FIXTURE_DATA(exclusion) *self)
 {
 	return mprotect(self->area, PAGE, PROT_READ);
 }
@@ -175,7 +176,7 @@ TEST_F(exclusion, the_mmap_lock)
 	CHECK(protect, false);
 }
 
-static long truncate_file(subject *self)
+static long truncate_file(FIXTURE_DATA(exclusion) *self)
 {
 	return ftruncate(self->file, 0);
 }
@@ -204,7 +205,7 @@ TEST_F(exclusion, the_lock_of_a_hugetlb_mapping)
 	CHECK(truncate_file, true);
 }
 
-static long migrate(subject *self)
+static long migrate(FIXTURE_DATA(exclusion) *self)
 {
 	return madvise(self->area, PAGE, MADV_SOFT_OFFLINE);
 }

@@ -102,24 +102,11 @@ __u64 mnt_seen(int fd, unsigned int slot, unsigned int hook)
 	return mnt_counts(fd, slot).seen[hook];
 }
 
-static int mnt_wait(int fd, unsigned int slot, unsigned int hook,
-		    unsigned int phase, __u64 count)
-{
-	struct mnt_wait wait = {
-		.slot = slot, .hook = hook, .phase = phase, .count = count,
-	};
-
-	return ioctl(fd, MNT_WAIT, &wait);
-}
-
 int mnt_wait_entered(int fd, unsigned int slot, unsigned int hook, __u64 count)
 {
-	return mnt_wait(fd, slot, hook, MNT_ENTER, count);
-}
+	struct mnt_wait wait = { .slot = slot, .hook = hook, .count = count };
 
-int mnt_wait_left(int fd, unsigned int slot, unsigned int hook, __u64 count)
-{
-	return mnt_wait(fd, slot, hook, MNT_LEAVE, count);
+	return ioctl(fd, MNT_WAIT, &wait);
 }
 
 void mnt_behave(int fd, unsigned int slot, const void *start, size_t length,
@@ -169,8 +156,6 @@ static const char *command_name(unsigned int nr)
 		return "removed";
 	case _IOC_NR(MNT_READ_BEGIN):
 		return "read";
-	case _IOC_NR(MNT_MARK):
-		return "mark";
 	}
 	return "?";
 }

@@ -40,9 +40,8 @@ struct mnt_counts mnt_counts(int fd, unsigned int slot);
 /* How often a callback came, for the memory the slot heeds. */
 __u64 mnt_seen(int fd, unsigned int slot, unsigned int hook);
 
-/* Sleeps until the callback has been entered (left its gate) so often. */
+/* Sleeps until the callback has been entered so often. */
 int mnt_wait_entered(int fd, unsigned int slot, unsigned int hook, __u64 count);
-int mnt_wait_left(int fd, unsigned int slot, unsigned int hook, __u64 count);
 
 /*
  * A slot heeds only callbacks for this memory; further behaviour goes in the

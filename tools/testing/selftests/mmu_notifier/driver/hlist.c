@@ -84,8 +84,7 @@ static void mnt_op_release(struct mmu_notifier *mn, struct mm_struct *mm)
 		.object = object->number,
 	};
 
-	mnt_record(object->slot, &call, MNT_ENTER, 0);
-	mnt_gate(object->slot, &call);
+	mnt_enter(object->slot, &call, 0);
 	if (object->slot->behave.flags & MNT_PUT_IN_RELEASE)
 		mnt_object_put(object);
 }
@@ -102,7 +101,7 @@ static bool mnt_young(struct mmu_notifier *mn, enum mnt_hook hook,
 	};
 	bool young = object->slot->behave.young & MNT_BIT(hook);
 
-	mnt_record(object->slot, &call, MNT_ENTER, young);
+	mnt_enter(object->slot, &call, young);
 	return young;
 }
 
@@ -142,8 +141,7 @@ static int mnt_op_range_start(struct mmu_notifier *mn,
 
 	if (!ret)
 		mnt_range_started(slot, range->start, range->end);
-	mnt_record(slot, &call, MNT_ENTER, ret);
-	mnt_gate(slot, &call);
+	mnt_enter(slot, &call, ret);
 	return ret;
 }
 
@@ -160,8 +158,7 @@ static void mnt_op_range_end(struct mmu_notifier *mn,
 		.object = object->number,
 	};
 
-	mnt_record(object->slot, &call, MNT_ENTER, 0);
-	mnt_gate(object->slot, &call);
+	mnt_enter(object->slot, &call, 0);
 	mnt_range_ended(object->slot, range->start, range->end);
 }
 
@@ -176,7 +173,7 @@ static void mnt_op_secondary_tlbs(struct mmu_notifier *mn, struct mm_struct *mm,
 		.object = object->number,
 	};
 
-	mnt_record(object->slot, &call, MNT_ENTER, 0);
+	mnt_enter(object->slot, &call, 0);
 }
 
 static struct mmu_notifier *mnt_op_alloc(struct mm_struct *mm)
@@ -199,15 +196,14 @@ static struct mmu_notifier *mnt_op_alloc(struct mm_struct *mm)
 		return ERR_PTR(-EINVAL);
 
 	if (slot->behave.flags & MNT_FAIL_ALLOC) {
-		mnt_record(slot, &call, MNT_ENTER, -ENOMEM);
+		mnt_enter(slot, &call, -ENOMEM);
 		return ERR_PTR(-ENOMEM);
 	}
 	object = mnt_object_new(slot);
 	if (!object)
 		return ERR_PTR(-ENOMEM);
 	call.object = object->number;
-	mnt_record(slot, &call, MNT_ENTER, 0);
-	mnt_gate(slot, &call);
+	mnt_enter(slot, &call, 0);
 	return &object->mn;
 }
 
@@ -236,7 +232,7 @@ static void mnt_op_free(struct mmu_notifier *mn)
 	bool put_before = !object->puts_due && mn->mm;
 	unsigned long flags;
 
-	mnt_record(slot, &call, MNT_ENTER, object->freed ? -EINVAL : 0);
+	mnt_enter(slot, &call, object->freed ? -EINVAL : 0);
 	if (slot->behave.flags & MNT_SLOW_FREE)
 		mnt_slow_free(session);
 	if (put_before)

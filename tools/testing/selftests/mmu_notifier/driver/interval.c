@@ -42,10 +42,10 @@ static bool mnt_begin_invalidate(struct mnt_slot *slot,
 		goto refuse;
 	mmu_interval_set_seq(&slot->interval, cur_seq);
 	mutex_unlock(&slot->user_lock);
-	mnt_record(slot, call, MNT_ENTER, true);
+	mnt_enter(slot, call, true);
 	return true;
 refuse:
-	mnt_record(slot, call, MNT_ENTER, false);
+	mnt_enter(slot, call, false);
 	return false;
 }
 
@@ -56,10 +56,7 @@ static bool mnt_op_invalidate(struct mmu_interval_notifier *sub,
 	struct mnt_slot *slot = mnt_interval_slot(sub);
 	struct mnt_call call;
 
-	if (!mnt_begin_invalidate(slot, range, MNT_INVALIDATE, cur_seq, &call))
-		return false;
-	mnt_gate(slot, &call);
-	return true;
+	return mnt_begin_invalidate(slot, range, MNT_INVALIDATE, cur_seq, &call);
 }
 
 static bool mnt_op_invalidate_start(struct mmu_interval_notifier *sub,
@@ -77,7 +74,6 @@ static bool mnt_op_invalidate_start(struct mmu_interval_notifier *sub,
 			*finish = &mnt_finish_of_failed.base;
 		return false;
 	}
-	mnt_gate(slot, &call);
 	if (slot->behave.flags & MNT_NO_FINISH)
 		return true;
 	mine = kmalloc_obj(*mine, GFP_ATOMIC);
@@ -99,11 +95,10 @@ static void mnt_op_invalidate_finish(struct mmu_interval_notifier_finish *finish
 	if (mine->never_due) {
 		call.hook = MNT_INVALIDATE_FINISH;
 		call.end = ULONG_MAX;
-		mnt_record(slot, &call, MNT_ENTER, -EINVAL);
+		mnt_enter(slot, &call, -EINVAL);
 		return;
 	}
-	mnt_record(slot, &call, MNT_ENTER, 0);
-	mnt_gate(slot, &call);
+	mnt_enter(slot, &call, 0);
 	kfree(mine);
 }
 

@@ -138,9 +138,6 @@ static long mnt_simple(struct mnt_session *session, unsigned int cmd,
 		return 0;
 	case MNT_REPAIR:
 		return mnt_repair(slot);
-	case MNT_MARK:
-		mnt_returned(slot, MNT_MARK, 0);
-		return 0;
 	case MNT_SYNCHRONIZE:
 		return mnt_synchronize(session);
 	case MNT_OPEN_ALL:

@@ -53,7 +53,7 @@ struct mnt_slot {
 	bool removing;			/* under mnt_session.mutex */
 
 	/* under mnt_session.lock */
-	u64 seen[MNT_HOOKS][MNT_PHASES];
+	u64 seen[MNT_HOOKS];
 	u64 starts, ends, orphans, lost;
 	unsigned int open;
 	struct mnt_open_range ranges[MNT_OPEN_RANGES];
@@ -91,10 +91,8 @@ void mnt_session_put(struct mnt_session *session);
 
 /* record.c */
 bool mnt_refuses(const struct mnt_slot *slot, const struct mnt_call *call);
-void mnt_record(struct mnt_slot *slot, const struct mnt_call *call,
-		enum mnt_phase phase, int ret);
 void mnt_returned(struct mnt_slot *slot, unsigned int cmd, int ret);
-void mnt_gate(struct mnt_slot *slot, const struct mnt_call *call);
+void mnt_enter(struct mnt_slot *slot, const struct mnt_call *call, int ret);
 void mnt_range_started(struct mnt_slot *slot, unsigned long start,
 		       unsigned long end);
 void mnt_range_ended(struct mnt_slot *slot, unsigned long start,

@@ -40,7 +40,6 @@ enum mnt_phase {
 	MNT_ENTER,
 	/* a callback that found its gate shut leaves */
 	MNT_LEAVE,
-	MNT_PHASES,
 };
 
 /**
@@ -55,7 +54,7 @@ enum mnt_phase {
  * @event: enum mmu_notifier_event, or the command's number for MNT_RETURNED
  * @blockable: whether the callback may sleep
  * @ret: what the callback or the command returned
- * @tid: the thread, as its own pid namespace's root sees it
+ * @tid: the thread, as the initial pid namespace numbers it
  * @object: which of the slot's notifiers, counted from 1
  */
 struct mnt_event {
@@ -149,15 +148,11 @@ struct mnt_read {
  * struct mnt_wait - MNT_WAIT sleeps until a callback has come so often
  * @slot: (in)
  * @hook: (in)
- * @phase: (in)
- * @pad: zero
  * @count: (in)
  */
 struct mnt_wait {
 	__u32 slot;
 	__u32 hook;
-	__u32 phase;
-	__u32 pad;
 	__u64 count;
 };
 
@@ -237,7 +232,6 @@ struct mnt_state {
 #define MNT_WAIT	_IOW('n', 0x13, struct mnt_wait)
 #define MNT_DRAIN	_IOWR('n', 0x14, struct mnt_drain)
 #define MNT_COUNTS	_IOWR('n', 0x15, struct mnt_counts)
-#define MNT_MARK	_IO('n', 0x16)		/* a MNT_RETURNED event of slot arg */
 /* sleeps, deaf to signals, until MNT_LET_GO */
 #define MNT_HOLD	_IO('n', 0x17)
 #define MNT_LET_GO	_IO('n', 0x18)

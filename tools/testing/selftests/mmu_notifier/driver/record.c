@@ -32,8 +32,8 @@ static void mnt_append(struct mnt_session *session, const struct mnt_event *even
 	session->events[session->nr_events++].order = session->order++;
 }
 
-void mnt_record(struct mnt_slot *slot, const struct mnt_call *call,
-		enum mnt_phase phase, int ret)
+static void mnt_record(struct mnt_slot *slot, const struct mnt_call *call,
+		       enum mnt_phase phase, int ret)
 {
 	struct mnt_session *session = slot->session;
 	struct mnt_event event = {
@@ -54,7 +54,7 @@ void mnt_record(struct mnt_slot *slot, const struct mnt_call *call,
 	if (!mnt_watched(slot, call))
 		return;
 	spin_lock_irqsave(&session->lock, flags);
-	slot->seen[call->hook][phase]++;
+	slot->seen[call->hook] += phase == MNT_ENTER;
 	mnt_append(session, &event);
 	spin_unlock_irqrestore(&session->lock, flags);
 	wake_up_all(&session->wait);
@@ -62,25 +62,18 @@ void mnt_record(struct mnt_slot *slot, const struct mnt_call *call,
 
 void mnt_returned(struct mnt_slot *slot, unsigned int cmd, int ret)
 {
-	const struct mnt_call call = {
-		.hook = MNT_RETURNED,
-		.end = ULONG_MAX,
-		.event = _IOC_NR(cmd),
-		.blockable = true,
-	};
-	struct mnt_session *session = slot->session;
 	struct mnt_event event = {
 		.slot = slot->index,
-		.hook = call.hook,
-		.event = call.event,
+		.hook = MNT_RETURNED,
+		.event = _IOC_NR(cmd),
 		.ret = ret,
 		.tid = task_pid_nr(current),
 	};
 	unsigned long flags;
 
-	spin_lock_irqsave(&session->lock, flags);
-	mnt_append(session, &event);
-	spin_unlock_irqrestore(&session->lock, flags);
+	spin_lock_irqsave(&slot->session->lock, flags);
+	mnt_append(slot->session, &event);
+	spin_unlock_irqrestore(&slot->session->lock, flags);
 }
 
 static bool mnt_gate_open(struct mnt_slot *slot, enum mnt_hook hook)
@@ -94,14 +87,20 @@ static bool mnt_gate_open(struct mnt_slot *slot, enum mnt_hook hook)
 }
 
 /*
- * Waits while the gate is shut. A fatal signal ends the wait, so that a test
- * that ran out of time leaves no thread behind; an exiting task stays, exit
- * is what some tests stop.
+ * Records that the callback has been entered and waits while its gate is shut.
+ * Whether it is shut is decided first: a test opens it as soon as it sees the
+ * record, and expects to see the callback leave.
+ *
+ * A fatal signal ends the wait, so that a test that ran out of time leaves no
+ * thread behind; an exiting task stays, exit is what some tests stop.
  */
-void mnt_gate(struct mnt_slot *slot, const struct mnt_call *call)
+void mnt_enter(struct mnt_slot *slot, const struct mnt_call *call, int ret)
 {
-	if (!call->blockable || !mnt_watched(slot, call) ||
-	    mnt_gate_open(slot, call->hook))
+	bool open = !call->blockable || !mnt_watched(slot, call) ||
+		    mnt_gate_open(slot, call->hook);
+
+	mnt_record(slot, call, MNT_ENTER, ret);
+	if (open)
 		return;
 	if (current->flags & PF_EXITING)
 		wait_event(slot->session->wait, mnt_gate_open(slot, call->hook));
@@ -180,7 +179,7 @@ static bool mnt_seen(struct mnt_slot *slot, const struct mnt_wait *wait)
 	bool seen;
 
 	spin_lock_irqsave(&slot->session->lock, flags);
-	seen = slot->seen[wait->hook][wait->phase] >= wait->count;
+	seen = slot->seen[wait->hook] >= wait->count;
 	spin_unlock_irqrestore(&slot->session->lock, flags);
 	return seen;
 }
@@ -189,8 +188,7 @@ long mnt_wait(struct mnt_session *session, const struct mnt_wait *wait)
 {
 	struct mnt_slot *slot;
 
-	if (wait->slot >= MNT_SLOTS || wait->hook >= MNT_HOOKS ||
-	    wait->phase >= MNT_PHASES)
+	if (wait->slot >= MNT_SLOTS || wait->hook >= MNT_HOOKS)
 		return -EINVAL;
 	slot = &session->slots[wait->slot];
 	return wait_event_interruptible(session->wait, mnt_seen(slot, wait));
@@ -206,7 +204,6 @@ void mnt_counts(struct mnt_slot *slot, struct mnt_counts *counts)
 	counts->ends = slot->ends;
 	counts->orphans = slot->orphans;
 	counts->lost = slot->lost;
-	for (unsigned int hook = 0; hook < MNT_HOOKS; hook++)
-		counts->seen[hook] = slot->seen[hook][MNT_ENTER];
+	memcpy(counts->seen, slot->seen, sizeof(counts->seen));
 	spin_unlock_irqrestore(&slot->session->lock, flags);
 }

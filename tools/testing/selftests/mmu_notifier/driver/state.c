@@ -39,6 +39,12 @@ static struct mm_struct *mnt_mm_of(struct mnt_slot *slot)
 	}
 }
 
+static struct mmu_notifier_subscriptions *mnt_subscriptions(struct mm_struct *mm)
+{
+	/* Pairs with the release in __mmu_notifier_register(). */
+	return smp_load_acquire(&mm->notifier_subscriptions);
+}
+
 static unsigned int mnt_length(struct hlist_head *list)
 {
 	struct hlist_node *node;
@@ -67,7 +73,7 @@ long mnt_state(struct mnt_session *session, struct mnt_state *state)
 		else if (slot->object)
 			state->users = READ_ONCE(slot->object->mn.users);
 	}
-	subscriptions = smp_load_acquire(&mm->notifier_subscriptions);
+	subscriptions = mnt_subscriptions(mm);
 	if (!subscriptions)
 		return 0;
 
@@ -88,7 +94,7 @@ long mnt_state(struct mnt_session *session, struct mnt_state *state)
 long mnt_set_seq(u64 seq)
 {
 	struct mmu_notifier_subscriptions *subscriptions =
-		smp_load_acquire(&current->mm->notifier_subscriptions);
+		mnt_subscriptions(current->mm);
 	long ret = -EBUSY;
 
 	if (!subscriptions || (seq & 1))
@@ -105,7 +111,7 @@ long mnt_set_seq(u64 seq)
 long mnt_repair(struct mnt_slot *slot)
 {
 	struct mmu_notifier_subscriptions *subscriptions =
-		smp_load_acquire(&mnt_mm_of(slot)->notifier_subscriptions);
+		mnt_subscriptions(mnt_mm_of(slot));
 	long ret = -EBUSY;
 
 	if (!subscriptions)
