@@ -121,7 +121,7 @@ static void be_subject(void *arg)
 	if (add_newcomer(plan))
 		_exit(4);
 	/* Registered: then the range it had to wait for must have ended. */
-	if (mnt_counts(self->fd, 0).open)
+	if (!mnt_seen(self->fd, 0, MNT_RANGE_END))
 		_exit(7);
 	if (plan->by_child ? child_wait(child) : job_join(&job))
 		_exit(5);
