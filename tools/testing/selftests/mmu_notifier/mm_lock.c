@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "harness.h"
@@ -281,20 +282,47 @@ struct rounds {
 	int said;
 };
 
-/* Registers each time it is told to, and says how that went. */
+static long long microseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+static void signal_in(long long us)
+{
+	struct itimerval timer = {
+		.it_value = { .tv_sec = us / 1000000, .tv_usec = us % 1000000 },
+	};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/*
+ * Registers each time it is told to, and says how that went. If it is told so,
+ * a signal comes within the time that the last undisturbed one took.
+ */
 static void register_when_told(void *arg)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	struct rounds *rounds = arg;
+	long long begin, took = 1;
 	int fd = mnt_open();
-	char c;
+	char c, disturbed;
 
-	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
 	if (!map_many() || write(rounds->said, "m", 1) != 1)
 		_exit(1);
-	while (read(rounds->go, &c, 1) == 1) {
+	while (read(rounds->go, &disturbed, 1) == 1) {
+		if (disturbed)
+			signal_in(1 + rand() % took);
+		begin = microseconds();
 		c = !mnt_get(fd, 0, MNT_RANGE, NULL) ? 'r' :
 		    errno == EINTR ? 'i' : 'e';
+		signal_in(0);
+		if (!disturbed)
+			took = microseconds() - begin;
 		if (mnt_state(fd, MNT_SLOTS).subscriptions != (c == 'r'))
 			c = 'l';
 		if (c == 'r' && mnt_put(fd, 0))
@@ -322,14 +350,11 @@ TEST_F_TIMEOUT(mm_lock, signals_come_at_all_times, 60)
 	ASSERT_EQ(1, read(said[0], &c, 1));
 	ASSERT_EQ('m', c);
 	for (int round = 0; round < 24; round++) {
-		ASSERT_EQ(1, write(go[1], "", 1));
-		if (round % 2) {
-			for (int i = rand() % 100; i; i--)
-				sched_yield();
-			ASSERT_EQ(0, kill(child, SIGUSR1));
-		}
+		char disturbed = round % 2;
+
+		ASSERT_EQ(1, write(go[1], &disturbed, 1));
 		ASSERT_EQ(1, read(said[0], &c, 1));
-		if (round % 2) {
+		if (disturbed) {
 			ASSERT_TRUE(c == 'r' || c == 'i') TH_LOG("%c", c);
 			interrupted += c == 'i';
 		} else {
@@ -337,6 +362,7 @@ TEST_F_TIMEOUT(mm_lock, signals_come_at_all_times, 60)
 		}
 	}
 	note("%d of 12 registrations interrupted", interrupted);
+	EXPECT_LT(0, interrupted);
 	kill(child, SIGKILL);
 	child_wait(child);
 }
