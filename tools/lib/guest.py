@@ -22,7 +22,7 @@ from machine import Machine
 
 __all__ = ["Guest", "GuestDied", "GuestError", "GuestTimeout"]
 
-_BOOT_TIMEOUT = 180
+_BOOT_TIMEOUT = 400
 
 
 class Guest:
