@@ -16,7 +16,7 @@ import upstream  # noqa: E402
 
 TITLE = "upstream's KVM selftests, with C and with Rust"
 ORDER = 50
-TIMEOUT = 2400
+TIMEOUT = 1800
 
 # For mmu_stress_test and kvm_page_table_test, in pages of 2 MiB.
 _HUGE_PAGES = 512

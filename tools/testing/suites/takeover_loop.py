@@ -26,7 +26,7 @@ import upstream  # noqa: E402
 
 TITLE = "takeovers and hand-backs in a loop, under load"
 ORDER = 60
-TIMEOUT = 2400
+TIMEOUT = 1800
 
 # Together a hundred, dealt out so that both guests take about as long.
 _ROUNDS = {"long_lives": 38, "short_lives": 62}
