@@ -30,7 +30,7 @@ from guest import Guest, GuestError  # noqa: E402
 
 _OUT = project.BUILD / "mutants"
 # The harness ends a test after 30 or 60 s; what does not end even then hangs in the kernel.
-_TEST_TIMEOUT = 90
+_TEST_TIMEOUT = 75
 
 
 @dataclass(frozen=True)
