@@ -3,10 +3,10 @@
 
 import re
 
-# Without debugging a slab cache keeps free objects apart for each processor and counts them as
-# used; poisoning also makes a use after free show. Accounting of kernel memory to control groups
-# allocates for every slab page, at times of its own.
-CMDLINE = ("slab_nomerge slab_debug=FZP,kmalloc-*,mm_struct,task_struct "
+# Without debugging, a slab cache keeps free objects apart for each processor, counts them as used,
+# and allocates the lists it keeps them in. Poisoning also makes a use after free show. Accounting
+# of kernel memory to control groups allocates for every slab page, at times of its own.
+CMDLINE = ("slab_nomerge slab_debug=F;FZP,kmalloc-*,mm_struct,task_struct "
            "cgroup.memory=nokmem")
 
 _CACHES = ("mm_struct", "task_struct", "kmalloc-*")
@@ -33,7 +33,7 @@ def grown(before, after, takeovers):
     What each takeover leaves behind grows by its number; an idle kernel's own comings and goings
     stay far below half of that. A process or a reference that is left behind shows by itself.
     """
-    limits = {"mm_struct": _BORROWED, "VmallocUsed": takeovers * _PAGE_KB}
+    limits = {"mm_struct": _BORROWED, "VmallocUsed": takeovers * _PAGE_KB, "Percpu": takeovers}
     return [f"{what}: {before.get(what, 0)} before, {amount} after"
             for what, amount in after.items()
             if amount - before.get(what, 0) > limits.get(what, _varying(what, takeovers))]
