@@ -147,6 +147,18 @@ impl Host {
         self.bell.notify_all();
     }
 
+    /// Writes to memory that a window may forbid to write to: waits for its end,
+    /// and keeps the next one from opening. Does nothing once the run has ended.
+    pub fn outside_window(&self, write: impl FnOnce()) {
+        let mut window = self.lock();
+        while window.open && !self.ended() {
+            window = self.bell.wait(window).expect("a waiting thread died");
+        }
+        if !window.open {
+            write();
+        }
+    }
+
     /// Called by a vCPU whose write to `address` was refused: waits for the
     /// window's end. Returns false when no window explains the refusal.
     pub fn wait_out_window(&self, address: usize) -> bool {
