@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A storm of short lives: processes that subscribe to their own memory, by a VM or by two mirrors,
+ * A storm of short lives: processes that subscribe to their own memory, by a VM or by a mirror,
  * change it, and exit, some with the subscription open, some after they closed it.
  *
  * usage: storm WORKERS [/dev/kvm] [/dev/hmm_dmirror0]
@@ -100,48 +100,46 @@ static int life_with_vm(const char *device, int number)
 	return 0;
 }
 
-/* A mirror keeps the pages it has read until it is told that they are gone. */
-static int see(int mirror, unsigned char *pages, unsigned char *copy)
+/* The mirror keeps the pages it has read until it is told that they are gone. */
+static int read_mirror(int mirror, unsigned char *pages, unsigned char *copy)
 {
 	struct hmm_dmirror_cmd command = {
 		.addr = (uintptr_t)pages, .ptr = (uintptr_t)copy, .npages = PAGES,
 	};
 
-	if (ioctl(mirror, HMM_DMIRROR_READ, &command))
-		return wrong("no reading");
-	if (memcmp(copy, pages, BYTES))
-		return wrong("bytes in the mirror");
-	return 0;
+	return ioctl(mirror, HMM_DMIRROR_READ, &command);
 }
 
-/* Two mirrors, since the first to be told can hide that the second is not. */
-static int life_with_mirrors(const char *device, int number)
+static int life_with_mirror(const char *device, int number)
 {
 	unsigned char *pages = pages_at(NULL), *copy = malloc(BYTES);
-	int first = open(device, O_RDWR | O_CLOEXEC);
-	int second = open(device, O_RDWR | O_CLOEXEC);
+	int mirror = open(device, O_RDWR | O_CLOEXEC);
 	int how;
 
-	if (pages == MAP_FAILED || !copy || first < 0 || second < 0)
-		return wrong("no mirrors");
+	if (pages == MAP_FAILED || !copy || mirror < 0)
+		return wrong("no mirror");
 	for (how = 0; how < CHANGES; how++) {
 		memset(pages, number + how, BYTES);
-		if (see(first, pages, copy) || see(second, pages, copy))
-			return 1;
+		if (read_mirror(mirror, pages, copy))
+			return wrong("no reading");
+		if (memcmp(copy, pages, BYTES))
+			return wrong("bytes in the mirror");
 		if (change(pages, how))
 			return wrong("no change");
 		memset(pages, ~(number + how), BYTES);
-		if (see(first, pages, copy) || see(second, pages, copy))
-			return wrong("after a change");
+		if (read_mirror(mirror, pages, copy))
+			return wrong("no reading after a change");
+		if (memcmp(copy, pages, BYTES))
+			return wrong("bytes in the mirror after a change");
 	}
-	if (number & 1 && close(first))
+	if (number & 1 && close(mirror))
 		return wrong("no close");
 	return 0;
 }
 
 static int life(const char *device, int number)
 {
-	return strstr(device, "kvm") ? life_with_vm(device, number) : life_with_mirrors(device, number);
+	return strstr(device, "kvm") ? life_with_vm(device, number) : life_with_mirror(device, number);
 }
 
 /* Starts one life after the other; the devices take turns. */
