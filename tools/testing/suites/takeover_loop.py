@@ -29,7 +29,7 @@ ORDER = 60
 TIMEOUT = 1800
 
 # Together a hundred, dealt out so that both guests take about as long.
-_ROUNDS = {"long_lives": 42, "short_lives": 58}
+_ROUNDS = {"long_lives": 46, "short_lives": 54}
 _WARM_UP = 3
 _CMDLINE = f"{leaks.CMDLINE} {rounds.CMDLINE}"
 
