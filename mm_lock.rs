@@ -18,8 +18,8 @@
 //! 5. `rwsem` of anon_vma roots.
 //!
 //! The VM nests locks of different classes in this order and never two of one class (as C assumes,
-//! too: nothing may allocate with reclaim while it holds one of them), so the order by address is
-//! what keeps two registrations apart, and no mutex is needed. In compatible mode
+//! too: nothing may enter reclaim while it holds one of the last two classes), so the order by
+//! address is what keeps two registrations apart, and no mutex is needed. In compatible mode
 //! the kernel's own `mm_take_all_locks()` is called instead, see [`crate::mode`].
 //!
 //! C counterpart: `mm_take_all_locks()` in `mm/vma.c`.
