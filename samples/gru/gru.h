@@ -24,13 +24,17 @@
 #define GRU_TLB_DEFAULT	64
 #define GRU_COUNT_MAX	4096	/* instructions of one GRU_RUN */
 #define GRU_LENGTH_MAX	(1ULL << 30)	/* bytes of one instruction */
+#define GRU_PEEK_MAX	65536	/* bytes of one GRU_PEEK */
 
 /* GRU_CONFIGURE: before the first use of the context.
  *
  * EINVAL  unknown model, @tlb_entries zero or above GRU_TLB_MAX
  * EBUSY   configured before, or used: by any ioctl but GRU_STATS
- * ESRCH   the opener's address space is gone
+ * EINTR   a signal came
+ * ESRCH   the context's address space is gone
+ * ENOMEM
  *
+ * The first use of a context has the errors EINTR, ESRCH and ENOMEM too.
  * A context that is not configured is in the range model with
  * GRU_TLB_DEFAULT entries.
  */
@@ -39,7 +43,7 @@ struct gru_configure {
 	__u32 tlb_entries;
 };
 
-#define GRU_OP_COPY	1	/* dst[0..length] = src[0..length], ascending */
+#define GRU_OP_COPY	1	/* dst[0..length] = src[0..length], as memmove() */
 #define GRU_OP_FILL	2	/* @length bytes at dst of the word @value */
 #define GRU_OP_GATHER	3	/* dst[i] = src[index[i]], @length words of 8 bytes,
 				 * @value the address of the __u64 index array */
@@ -49,18 +53,19 @@ struct gru_configure {
  * @status is written when the instruction ends: 0 or the errno
  *
  * EINVAL  unknown @op; @length zero or more than GRU_LENGTH_MAX bytes; a fill
- *         whose @length is no multiple of 8; a @value set for a copy, a @src
- *         for a fill; an address or array that runs past the end of the
- *         address space; a gather whose array or index is not aligned to 8,
- *         or whose index points past the end of the address space
+ *         whose @length is no multiple of 8; a @value for a copy, a @src for a
+ *         fill; an array that runs past the end of the address space; a gather
+ *         with an address that is not a multiple of 8, or with an index that
+ *         points past the end of the address space
  * EFAULT  nothing is mapped there, or it may not be read or written so
  * EINTR   a signal came
  * ESRCH   the context's address space is gone
  *
- * With EINVAL nothing was written, but for the index that a gather finds while
- * it works; with the others, the bytes before the fault may have been.  COPY
- * and FILL move an aligned word whole when source and destination are aligned
- * alike, as GATHER always does.
+ * With EINVAL nothing was written, but for the index that a gather meets on
+ * its way; with the others a part of the destination may have been.  Words are
+ * moved whole where they are aligned: by a copy whose source and destination
+ * are aligned alike, by a fill whose destination is, by every gather.  What a
+ * gather does when its destination overlaps the others is not defined.
  */
 struct gru_instruction {
 	__u32 op;
@@ -73,13 +78,15 @@ struct gru_instruction {
 
 /* GRU_RUN: works through @count instructions of the array at @instructions.
  *
- * @done is the number of those that succeeded.  The first one that does not
- * succeed ends the run; its @status tells why and GRU_RUN returns the same
- * errno.  The instructions behind it are not touched.
+ * @done, written whatever GRU_RUN returns but for EINVAL and EFAULT of this
+ * structure, is the number of those that succeeded.  The first one that does
+ * not succeed ends the run; its @status tells why and GRU_RUN returns the same
+ * errno.  The instructions behind it are not touched.  After EINTR a program
+ * goes on with the instruction that was interrupted.
  *
- * EINVAL  @count zero or above GRU_COUNT_MAX, @done not zero on entry,
- *         an array that runs past the end of the address space
- * EFAULT  the array cannot be read or written; or an instruction's status
+ * EINVAL  @count zero or above GRU_COUNT_MAX, an array that runs past the end
+ *         of the address space
+ * EFAULT  the array cannot be read or written
  * ESRCH   the context's address space is gone
  * ENOMEM
  */
@@ -91,10 +98,11 @@ struct gru_run {
 
 /* GRU_PEEK: reads @length bytes at @addr through what the TLB holds now.
  *
- * EINVAL   @length zero or above GRU_LENGTH_MAX, addresses that overflow
+ * EINVAL   @length zero or above GRU_PEEK_MAX, addresses that overflow
  * ENODATA  the TLB holds no entry for one of the pages
- * EINTR    a signal came
+ * EFAULT   @buffer cannot be written
  * ESRCH    the context's address space is gone
+ * ENOMEM
  */
 struct gru_peek {
 	__u64 addr;
@@ -102,14 +110,18 @@ struct gru_peek {
 	__u64 buffer;
 };
 
-/* GRU_STATS: counts since the context was opened. */
+/* GRU_STATS: counts since the context was opened.
+ *
+ * Flushes are what the address space asks for; GRU_FLUSH and the replacement
+ * of entries are not counted.
+ */
 struct gru_stats {
-	__u64 misses;		/* looked up and not found (or not writable) */
+	__u64 misses;		/* looked up and not found, or not writable */
 	__u64 drop_ins;		/* entries that a miss brought in */
 	__u64 refused;		/* drop-ins that an invalidation refused */
-	__u64 waits;		/* refused drop-ins that slept for a range's end */
-	__u64 flush_page;	/* invalidations of a single page */
-	__u64 flush_range;	/* invalidations of more, GRU_FLUSH included */
+	__u64 waits;		/* those of them that waited for a range's end */
+	__u64 flush_page;	/* invalidations of one page that dropped an entry */
+	__u64 flush_range;	/* invalidations of more that dropped entries */
 	__u64 pages_flushed;	/* entries that those invalidations dropped */
 	__u64 released;		/* 1 after the address space's end */
 };
@@ -117,7 +129,7 @@ struct gru_stats {
 #define GRU_CONFIGURE	_IOW(0xB7, 0, struct gru_configure)
 #define GRU_RUN		_IOWR(0xB7, 1, struct gru_run)
 #define GRU_PEEK	_IOW(0xB7, 2, struct gru_peek)
-#define GRU_FLUSH	_IO(0xB7, 3)	/* drops all entries */
+#define GRU_FLUSH	_IO(0xB7, 3)	/* drops all entries; ESRCH */
 #define GRU_STATS	_IOR(0xB7, 4, struct gru_stats)
 
 #endif /* _SAMPLES_GRU_H */
