@@ -66,7 +66,7 @@ def _long_lives(check, programs, stopped):
     with check.guest("long_lives",
                      programs={kvm_guest.IN_GUEST: kvm_guest.built(),
                                hmm_load.IN_GUEST: programs.hmm_tests},
-                     modules=[*kvm_guest.MODULES, programs.test_hmm],
+                     modules=[*kvm_guest.MODULES, programs.test_hmm, leaks.FLUSHER],
                      cmdline=f"{kvm_guest.CMDLINE} {_CMDLINE}", parallel=False) as vm:
         kvm_guest.prepare(vm)
         vm.hold_vm()
@@ -77,8 +77,8 @@ def _long_lives(check, programs, stopped):
 
 def _short_lives(check, programs, stopped):
     with check.guest("short_lives", programs={storm.IN_GUEST: storm.built(programs)},
-                     modules=["kvm-amd", programs.test_hmm], cmdline=_CMDLINE,
-                     parallel=False) as vm:
+                     modules=["kvm-amd", programs.test_hmm, leaks.FLUSHER],
+                     cmdline=_CMDLINE, parallel=False) as vm:
         vm.hold_vm()
         _loop(check, vm, "short_lives",
               lambda: [storm.Storm(vm, ["/dev/kvm", "/dev/hmm_dmirror0"])], stopped)
