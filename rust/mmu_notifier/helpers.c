@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Linked into each module that uses the crate.
+ */
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/module.h>
+
+#include "helpers.h"
+
+bool mmu_notifier_helper_module_get(struct module *module)
+{
+	return try_module_get(module);
+}
+
+void mmu_notifier_helper_module_put(struct module *module)
+{
+	module_put(module);
+}
+
+struct mmu_notifier *mmu_notifier_helper_get(const struct mmu_notifier_ops *ops,
+					     struct mm_struct *mm)
+{
+	return mmu_notifier_get(ops, mm);
+}
+
+void mmu_notifier_helper_set_seq(struct mmu_interval_notifier *interval_sub,
+				 unsigned long cur_seq)
+{
+	mmu_interval_set_seq(interval_sub, cur_seq);
+}
+
+bool mmu_notifier_helper_read_retry(struct mmu_interval_notifier *interval_sub,
+				    unsigned long seq)
+{
+	return mmu_interval_read_retry(interval_sub, seq);
+}
+
+/*
+ * Faults the page at addr in and takes a reference on it. Unlike
+ * get_user_pages_unlocked() for any mm; the fault may drop the mmap lock, as
+ * userfaultfd needs, and a signal ends it.
+ */
+int mmu_notifier_helper_get_user_page(struct mm_struct *mm, unsigned long addr,
+				      bool write, struct page **page)
+{
+	unsigned int flags = FOLL_INTERRUPTIBLE | (write ? FOLL_WRITE : 0);
+	int locked = 1;
+	long got;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	got = get_user_pages_remote(mm, addr, 1, flags, page, &locked);
+	if (locked)
+		mmap_read_unlock(mm);
+	if (got == 1)
+		return 0;
+	return got < 0 ? got : -EFAULT;
+}
+
+void mmu_notifier_helper_put_page(struct page *page)
+{
+	put_page(page);
+}
+
+unsigned long mmu_notifier_helper_page_to_pfn(const struct page *page)
+{
+	return page_to_pfn(page);
+}

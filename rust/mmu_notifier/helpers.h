@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What only C can call: inline functions of the kernel that its crate does not
+ * forward.
+ */
+#ifndef MMU_NOTIFIER_HELPERS_H
+#define MMU_NOTIFIER_HELPERS_H
+
+#include <linux/types.h>
+
+struct mm_struct;
+struct mmu_interval_notifier;
+struct mmu_notifier;
+struct mmu_notifier_ops;
+struct module;
+struct page;
+
+bool mmu_notifier_helper_module_get(struct module *module);
+void mmu_notifier_helper_module_put(struct module *module);
+struct mmu_notifier *mmu_notifier_helper_get(const struct mmu_notifier_ops *ops,
+					     struct mm_struct *mm);
+void mmu_notifier_helper_set_seq(struct mmu_interval_notifier *interval_sub,
+				 unsigned long cur_seq);
+bool mmu_notifier_helper_read_retry(struct mmu_interval_notifier *interval_sub,
+				    unsigned long seq);
+int mmu_notifier_helper_get_user_page(struct mm_struct *mm, unsigned long addr,
+				      bool write, struct page **page);
+void mmu_notifier_helper_put_page(struct page *page);
+unsigned long mmu_notifier_helper_page_to_pfn(const struct page *page);
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a subscription of a whole address space is told, one trait for each model.
+
+use kernel::{
+    error::VTABLE_DEFAULT_ERROR,
+    prelude::*, //
+};
+
+use crate::range::{
+    Range,
+    WouldBlock, //
+};
+
+/// A secondary MMU with page tables of its own: the *range model*.
+///
+/// From the start of a range to its end no translation of it may be made; what the ranges bring
+/// down is freed after the start. Several may be active at once, over the same addresses too.
+/// Once [`release`](Self::release) was called, an end may stay out.
+///
+/// A start cannot refuse: the core could not tell which ends must follow. A driver whose start
+/// must sleep uses [`StartOps`] or an [`IntervalSubscription`](crate::IntervalSubscription).
+///
+/// Absent methods are null pointers in the table and cost nothing.
+#[vtable]
+pub trait RangeOps: Send + Sync + Sized + 'static {
+    /// The pages behind the range are about to change or go: drop its translations, make no new
+    /// ones.
+    ///
+    /// Context: may sleep iff [`Range::blockable`] says so; the VM may hold the mmap lock and the
+    /// reverse-map locks of the mappings. Must not unregister, nor allocate memory in a way that
+    /// waits for reclaim.
+    fn invalidate_range_start(&self, range: &Range<'_>);
+
+    /// The change is done.
+    ///
+    /// Context: as [`invalidate_range_start`](Self::invalidate_range_start).
+    fn invalidate_range_end(&self, range: &Range<'_>);
+
+    /// Tests and clears whether the device accessed the pages of `start..end`, and flushes the
+    /// translations' accessed state.
+    ///
+    /// Context: atomic.
+    fn clear_flush_young(&self, _start: usize, _end: usize) -> bool {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// As [`clear_flush_young`](Self::clear_flush_young), but need not flush.
+    ///
+    /// Context: atomic.
+    fn clear_young(&self, _start: usize, _end: usize) -> bool {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Tests whether the device accessed the page at `addr`.
+    ///
+    /// Context: atomic.
+    fn test_young(&self, _addr: usize) -> bool {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The address space dies: drop every translation, make no new ones.
+    ///
+    /// Comes once, at the last before the subscription is dropped. Parallel to other callbacks.
+    ///
+    /// Context: may sleep. Must not unregister.
+    fn release(&self) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A user that must know before a range changes, and has no use for the end.
+///
+/// It can refuse a range that it would have to sleep for.
+#[vtable]
+pub trait StartOps: Send + Sync + Sized + 'static {
+    /// As [`RangeOps::invalidate_range_start`].
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`]: the VM leaves the range as it is, and may come back.
+    fn invalidate_range_start<'a>(&self, range: &Range<'a>) -> Result<(), WouldBlock<'a>>;
+
+    /// As [`RangeOps::release`].
+    fn release(&self) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A secondary TLB in front of the CPU's page tables: the *TLB-flush model*.
+///
+/// It is told when the CPU's own TLBs are flushed: a page table entry has changed, and the page
+/// that was behind it is not freed before these return.
+#[vtable]
+pub trait FlushOps: Send + Sync + Sized + 'static {
+    /// Drops the cached translations of `start..end`.
+    ///
+    /// Context: atomic; the VM may hold a page table lock.
+    fn invalidate_pages(&self, start: usize, end: usize);
+
+    /// Drops the cached translation of the one page at `addr`; without it,
+    /// [`invalidate_pages`](Self::invalidate_pages) is called for single pages too.
+    ///
+    /// Context: as there.
+    fn invalidate_page(&self, _addr: usize) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// As [`RangeOps::clear_flush_young`].
+    fn clear_flush_young(&self, _start: usize, _end: usize) -> bool {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// As [`RangeOps::clear_young`].
+    fn clear_young(&self, _start: usize, _end: usize) -> bool {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// As [`RangeOps::test_young`].
+    fn test_young(&self, _addr: usize) -> bool {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// As [`RangeOps::release`].
+    fn release(&self) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
