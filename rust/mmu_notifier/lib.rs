@@ -35,9 +35,6 @@
 //!
 //! C header: [`include/linux/mmu_notifier.h`](srctree/include/linux/mmu_notifier.h)
 
-// Every function must be generic or `#[inline]`: a module that uses this crate links no object of
-// it, only `helpers.c`.
-
 mod ffi;
 mod interval;
 mod mirror;
