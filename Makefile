@@ -7,13 +7,16 @@ PYTHON := python3
 export KVER KDIR SUITES
 
 .NOTPARALLEL:
-.PHONY: all module programs setup upgrade demo check shell mutants \
+.PHONY: all module samples programs setup upgrade demo check shell mutants \
 	fmt-check lint clean distclean help bootstrap packaged
 
-all: module $(if $(KDIR),,programs)
+all: module samples $(if $(KDIR),,programs)
 
 module: $(if $(KDIR),,setup)
 	@$(PYTHON) tools/build/module.py
+
+samples: $(if $(KDIR),,setup)
+	@$(PYTHON) tools/build/samples.py
 
 programs: setup
 	@$(PYTHON) tools/build/programs.py

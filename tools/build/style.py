@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""`make fmt-check` and `make lint`: rustfmt on all Rust sources, clippy on the module's."""
+"""`make fmt-check` and `make lint`: rustfmt on all Rust sources, clippy on all of the kernel's."""
 
 import os
 import subprocess
@@ -10,9 +10,13 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools/lib"))
 
+import kbuild  # noqa: E402
 import lock  # noqa: E402
 import module  # noqa: E402
 import project  # noqa: E402
+import samples  # noqa: E402
+
+_LINT = project.BUILD / "lint"
 
 
 def sources():
@@ -32,8 +36,10 @@ def fmt():
 def lint():
     """Returns what clippy and the kernel's build have to say; nothing if they are content."""
     try:
-        module.build(module.target(), project.BUILD / "lint", clippy=True)
-    except module.BuildFailed as error:
+        kernel = kbuild.target()
+        module.build(kernel, _LINT, clippy=True)
+        samples.build(kernel, _LINT / "samples", clippy=True)
+    except kbuild.BuildFailed as error:
         return str(error)
     return ""
 

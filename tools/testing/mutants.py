@@ -22,6 +22,8 @@ sys.path[:0] = [str(TOP / path) for path in (
     "tools/lib", "tools/build", "tools/testing/selftests/mmu_notifier", "tools/testing/upstream")]
 
 import core  # noqa: E402
+import kbuild  # noqa: E402
+import lock  # noqa: E402
 import module  # noqa: E402
 import notifier_tests  # noqa: E402
 import project  # noqa: E402
@@ -113,9 +115,15 @@ def main():
     chosen = [mutants[name] for name in sys.argv[1:] or os.environ.get("MUTANTS", "").split()
               or mutants]
     try:
-        kernel = module.target()
+        kernel = kbuild.target()
     except project.SetupMissing as error:
         sys.exit(str(error))
+    with lock.run("mutants"):
+        return run(chosen, kernel)
+
+
+def run(chosen, kernel):
+    """Builds and examines the chosen mutants and returns the exit status."""
     tests = notifier_tests.built()
     _OUT.mkdir(exist_ok=True)
     survivors = []
@@ -126,7 +134,7 @@ def main():
             begin = time.monotonic()
             try:
                 outcomes = examine(mutant, broken.result(), tests)
-            except module.BuildFailed as error:
+            except kbuild.BuildFailed as error:
                 outcomes = {"the build": f"failed: {error}"}
             report(mutant, outcomes, time.monotonic() - begin)
             if not caught(outcomes):
