@@ -38,7 +38,7 @@ use crate::{
 #[vtable]
 pub trait IntervalOps: Send + Sync + Sized + 'static {
     /// The translations, which the subscription's lock protects.
-    type Table: Send + 'static;
+    type Table: Send + Unpin + 'static;
 
     /// The kind of lock: `MutexBackend` if filling the table sleeps, else `SpinLockBackend`.
     type Lock: UserLock;
@@ -222,7 +222,11 @@ impl<T: IntervalOps> IntervalSubscription<T> {
         let this = unsafe { &*container_of!(Opaque::cast_from(inner), Self, inner) };
         // SAFETY: By this function's own requirements.
         let range = unsafe { Range::from_raw(range) };
-        if this.ops.owner().is_some_and(|own| range.owner() == Some(own)) {
+        if this
+            .ops
+            .owner()
+            .is_some_and(|own| range.owner() == Some(own))
+        {
             return true;
         }
         this.handle(&range, cur_seq).is_ok()
@@ -234,8 +238,7 @@ impl<T: IntervalOps> IntervalSubscription<T> {
         let mut table = range.lock(&self.lock)?;
         // SAFETY: In a callback for `inner`, with its sequence, under its lock.
         unsafe { ffi::mmu_notifier_helper_set_seq(self.inner.get(), cur_seq) };
-        // SAFETY: It is not moved out of.
-        self.ops.invalidate(unsafe { table.as_mut().get_unchecked_mut() }, range);
+        self.ops.invalidate(&mut table, range);
         drop(table);
         self.ops.invalidated(range);
         Ok(())
@@ -313,7 +316,7 @@ impl<T: IntervalOps> Deref for CommitGuard<'_, T> {
     }
 }
 
-impl<T: IntervalOps<Table: Unpin>> DerefMut for CommitGuard<'_, T> {
+impl<T: IntervalOps> DerefMut for CommitGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T::Table {
         &mut self.0

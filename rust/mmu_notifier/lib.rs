@@ -38,6 +38,7 @@
 mod ffi;
 mod interval;
 mod mirror;
+mod model;
 mod module_ref;
 mod ops;
 mod page;
@@ -64,6 +65,12 @@ pub use mirror::{
     MirrorOps,
     RangeMirror, //
 };
+pub use model::{
+    Flush,
+    Model,
+    Ranges,
+    Starts, //
+};
 pub use ops::{
     FlushOps,
     RangeOps,
@@ -86,12 +93,8 @@ pub use registry::{
     SharedOps, //
 };
 pub use subscription::{
-    Flush,
     FlushSubscription,
-    Model,
-    Ranges,
     RangeSubscription,
-    Starts,
     StartSubscription,
     Subscription, //
 };

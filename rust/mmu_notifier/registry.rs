@@ -21,10 +21,8 @@ use kernel::{
 
 use crate::{
     ffi,
-    subscription::{
-        Model,
-        Subscription, //
-    },
+    model::Model,
+    subscription::Subscription, //
 };
 
 /// Data that all users of an address space share.
@@ -77,9 +75,8 @@ impl<T: SharedOps, M: Model<T>> Registry<T, M> {
     #[inline]
     pub fn get(&'static self, mm: &MmWithUser) -> Result<Shared<T, M>> {
         // SAFETY: The table is static and its callbacks fit each other; `mm` has users.
-        let raw = from_err_ptr(unsafe {
-            ffi::mmu_notifier_helper_get(self.ops.get(), mm.as_raw())
-        })?;
+        let raw = unsafe { ffi::mmu_notifier_helper_get(self.ops.get(), mm.as_raw()) };
+        let raw = from_err_ptr(raw)?;
         // SAFETY: The core gives out what `alloc` of this very table made.
         let subscription = unsafe { Subscription::from_inner(raw) };
         // INVARIANT: The core has counted this user.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A subscription of a whole address space, and the table of callbacks that C sees.
+//! A subscription of a whole address space.
 
 use core::{
     marker::PhantomData,
@@ -10,57 +10,28 @@ use kernel::{
     bindings,
     container_of,
     error::to_result,
-    ffi::{
-        c_int,
-        c_ulong, //
-    },
     mm::MmWithUser,
     prelude::*,
-    types::Opaque,
-    ModuleMetadata, //
+    types::Opaque, //
 };
 
 use crate::{
-    module_ref::ModuleRef,
-    ops::{
-        FlushOps,
-        RangeOps,
-        StartOps, //
+    model::{
+        Flush,
+        Model,
+        Ranges,
+        Starts, //
     },
-    page::PAGE_SIZE,
-    range::Range, //
+    module_ref::ModuleRef, //
 };
 
-/// Which of the traits a subscription's data implements.
-///
-/// # Safety
-///
-/// The callbacks of `OPS` take the subscription that they get for the `inner` of a
-/// [`Subscription<T, Self>`], and nothing else.
-pub unsafe trait Model<T>: Sized + 'static {
-    #[doc(hidden)]
-    const OPS: bindings::mmu_notifier_ops;
-
-    /// Whose code the callbacks are.
-    type OwnerModule: ModuleMetadata;
-}
-
-/// The model of [`RangeOps`].
-pub struct Ranges(());
-
-/// The model of [`StartOps`].
-pub struct Starts(());
-
-/// The model of [`FlushOps`].
-pub struct Flush(());
-
-/// A subscription by [`RangeOps`].
+/// A subscription by [`RangeOps`](crate::RangeOps).
 pub type RangeSubscription<T> = Subscription<T, Ranges>;
 
-/// A subscription by [`StartOps`].
+/// A subscription by [`StartOps`](crate::StartOps).
 pub type StartSubscription<T> = Subscription<T, Starts>;
 
-/// A subscription by [`FlushOps`].
+/// A subscription by [`FlushOps`](crate::FlushOps).
 pub type FlushSubscription<T> = Subscription<T, Flush>;
 
 /// Driver data that is told what happens to an address space: `struct mmu_notifier`.
@@ -166,7 +137,7 @@ impl<T: Send + Sync + 'static, M: Model<T>> Subscription<T, M> {
     ///
     /// As for [`Self::from_inner`]; it must stay registered for `'a`.
     #[inline]
-    unsafe fn data<'a>(raw: *mut bindings::mmu_notifier) -> &'a T {
+    pub(crate) unsafe fn data<'a>(raw: *mut bindings::mmu_notifier) -> &'a T {
         // SAFETY: By this function's own requirements; the data is set up before it is registered.
         unsafe { &(*Self::from_inner(raw)).data }
     }
@@ -192,175 +163,4 @@ impl<T: Send + Sync + 'static, M: Model<T>> PinnedDrop for Subscription<T, M> {
             unsafe { bindings::mmu_notifier_unregister(raw, (*raw).mm) };
         }
     }
-}
-
-/// Callbacks for `T` as the data of a `Subscription<T, M>`.
-struct Callbacks<T, M>(PhantomData<(T, M)>);
-
-// In all of these: the core calls with a registered subscription, which its drop unregisters, and
-// with the range of the call.
-
-impl<T: RangeOps> Callbacks<T, Ranges> {
-    unsafe extern "C" fn start(
-        subscription: *mut bindings::mmu_notifier,
-        range: *const bindings::mmu_notifier_range,
-    ) -> c_int {
-        // SAFETY: This is a callback of `RangeSubscription<T>`.
-        let data = unsafe { RangeSubscription::<T>::data(subscription) };
-        // SAFETY: The core's range, for the length of this call.
-        data.invalidate_range_start(&unsafe { Range::from_raw(range) });
-        0
-    }
-
-    unsafe extern "C" fn end(
-        subscription: *mut bindings::mmu_notifier,
-        range: *const bindings::mmu_notifier_range,
-    ) {
-        // SAFETY: This is a callback of `RangeSubscription<T>`.
-        let data = unsafe { RangeSubscription::<T>::data(subscription) };
-        // SAFETY: The core's range, for the length of this call.
-        data.invalidate_range_end(&unsafe { Range::from_raw(range) });
-    }
-}
-
-impl<T: StartOps> Callbacks<T, Starts> {
-    unsafe extern "C" fn start(
-        subscription: *mut bindings::mmu_notifier,
-        range: *const bindings::mmu_notifier_range,
-    ) -> c_int {
-        // SAFETY: This is a callback of `StartSubscription<T>`.
-        let data = unsafe { StartSubscription::<T>::data(subscription) };
-        // SAFETY: The core's range, for the length of this call.
-        match data.invalidate_range_start(&unsafe { Range::from_raw(range) }) {
-            Ok(()) => 0,
-            Err(_) => EAGAIN.to_errno(),
-        }
-    }
-}
-
-impl<T: FlushOps> Callbacks<T, Flush> {
-    unsafe extern "C" fn invalidate(
-        subscription: *mut bindings::mmu_notifier,
-        _mm: *mut bindings::mm_struct,
-        start: c_ulong,
-        end: c_ulong,
-    ) {
-        // SAFETY: This is a callback of `FlushSubscription<T>`.
-        let data = unsafe { FlushSubscription::<T>::data(subscription) };
-        if T::HAS_INVALIDATE_PAGE && end.wrapping_sub(start) == PAGE_SIZE {
-            data.invalidate_page(start);
-        } else {
-            data.invalidate_pages(start, end);
-        }
-    }
-}
-
-/// One trampoline for a method that two of the traits have.
-macro_rules! young {
-    ($name:ident($($addr:ident),+), $model:ident, $ops:ident) => {
-        impl<T: $ops> Callbacks<T, $model> {
-            unsafe extern "C" fn $name(
-                subscription: *mut bindings::mmu_notifier,
-                _mm: *mut bindings::mm_struct,
-                $($addr: c_ulong),+
-            ) -> bindings::bool_ {
-                // SAFETY: This is a callback of such a subscription.
-                unsafe { Subscription::<T, $model>::data(subscription) }.$name($($addr),+)
-            }
-        }
-    };
-}
-
-young!(clear_flush_young(start, end), Ranges, RangeOps);
-young!(clear_young(start, end), Ranges, RangeOps);
-young!(test_young(addr), Ranges, RangeOps);
-young!(clear_flush_young(start, end), Flush, FlushOps);
-young!(clear_young(start, end), Flush, FlushOps);
-young!(test_young(addr), Flush, FlushOps);
-
-macro_rules! release {
-    ($model:ident, $ops:ident) => {
-        impl<T: $ops> Callbacks<T, $model> {
-            unsafe extern "C" fn release(
-                subscription: *mut bindings::mmu_notifier,
-                _mm: *mut bindings::mm_struct,
-            ) {
-                // SAFETY: This is a callback of such a subscription.
-                unsafe { Subscription::<T, $model>::data(subscription) }.release();
-            }
-        }
-    };
-}
-
-release!(Ranges, RangeOps);
-release!(Starts, StartOps);
-release!(Flush, FlushOps);
-
-/// A pointer to a callback if the trait's method is there, else null.
-macro_rules! if_there {
-    ($there:expr, $callback:expr) => {
-        if $there {
-            Some($callback)
-        } else {
-            None
-        }
-    };
-}
-
-const NONE: bindings::mmu_notifier_ops = bindings::mmu_notifier_ops {
-    release: None,
-    clear_flush_young: None,
-    clear_young: None,
-    test_young: None,
-    invalidate_range_start: None,
-    invalidate_range_end: None,
-    arch_invalidate_secondary_tlbs: None,
-    alloc_notifier: None,
-    free_notifier: None,
-};
-
-// SAFETY: All are callbacks of `Callbacks<T, Ranges>`.
-unsafe impl<T: RangeOps> Model<T> for Ranges {
-    type OwnerModule = T::OwnerModule;
-
-    const OPS: bindings::mmu_notifier_ops = bindings::mmu_notifier_ops {
-        invalidate_range_start: Some(Callbacks::<T, Self>::start),
-        invalidate_range_end: Some(Callbacks::<T, Self>::end),
-        clear_flush_young: if_there!(
-            T::HAS_CLEAR_FLUSH_YOUNG,
-            Callbacks::<T, Self>::clear_flush_young
-        ),
-        clear_young: if_there!(T::HAS_CLEAR_YOUNG, Callbacks::<T, Self>::clear_young),
-        test_young: if_there!(T::HAS_TEST_YOUNG, Callbacks::<T, Self>::test_young),
-        release: if_there!(T::HAS_RELEASE, Callbacks::<T, Self>::release),
-        ..NONE
-    };
-}
-
-// SAFETY: All are callbacks of `Callbacks<T, Starts>`.
-unsafe impl<T: StartOps> Model<T> for Starts {
-    type OwnerModule = T::OwnerModule;
-
-    const OPS: bindings::mmu_notifier_ops = bindings::mmu_notifier_ops {
-        invalidate_range_start: Some(Callbacks::<T, Self>::start),
-        release: if_there!(T::HAS_RELEASE, Callbacks::<T, Self>::release),
-        ..NONE
-    };
-}
-
-// SAFETY: All are callbacks of `Callbacks<T, Flush>`.
-unsafe impl<T: FlushOps> Model<T> for Flush {
-    type OwnerModule = T::OwnerModule;
-
-    const OPS: bindings::mmu_notifier_ops = bindings::mmu_notifier_ops {
-        arch_invalidate_secondary_tlbs: Some(Callbacks::<T, Self>::invalidate),
-        clear_flush_young: if_there!(
-            T::HAS_CLEAR_FLUSH_YOUNG,
-            Callbacks::<T, Self>::clear_flush_young
-        ),
-        clear_young: if_there!(T::HAS_CLEAR_YOUNG, Callbacks::<T, Self>::clear_young),
-        test_young: if_there!(T::HAS_TEST_YOUNG, Callbacks::<T, Self>::test_young),
-        release: if_there!(T::HAS_RELEASE, Callbacks::<T, Self>::release),
-        ..NONE
-    };
 }

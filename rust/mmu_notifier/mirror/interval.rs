@@ -153,8 +153,7 @@ impl<T: IntervalMirrorOps> IntervalOps for Side<T> {
 
     #[inline]
     fn invalidate(&self, locked: &mut Self::Table, range: &Range<'_>) {
-        self.ops
-            .invalidate(&mut locked.state, &locked.table, range);
+        self.ops.invalidate(&mut locked.state, &locked.table, range);
         locked.table.remove(range.start()..range.end());
         if range.event() == Event::Release && locked.die() {
             self.ops.release(&mut locked.state);

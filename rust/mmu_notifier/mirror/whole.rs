@@ -23,6 +23,11 @@ use super::{
     MirrorOps, //
 };
 use crate::{
+    model::{
+        Flush,
+        Model,
+        Ranges, //
+    },
     ops::{
         FlushOps,
         RangeOps, //
@@ -32,12 +37,7 @@ use crate::{
         UserPage, //
     },
     range::Range,
-    subscription::{
-        Flush,
-        Model,
-        Ranges,
-        Subscription, //
-    },
+    subscription::Subscription,
     table::Reservation,
 };
 
@@ -79,11 +79,7 @@ impl<T: MirrorOps<Lock = SpinLockBackend>, M: Model<Side<T>>> WholeMirror<T, M> 
     ///
     /// Context: sleeps; the caller must not hold the mmap lock of `mm`.
     #[inline]
-    pub fn new<'a>(
-        mm: &'a MmWithUser,
-        ops: T,
-        state: T::State,
-    ) -> impl PinInit<Self, Error> + 'a
+    pub fn new<'a>(mm: &'a MmWithUser, ops: T, state: T::State) -> impl PinInit<Self, Error> + 'a
     where
         T: 'a,
     {
@@ -202,8 +198,7 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> RangeOps for Side<T> {
         let mut guard = self.locked.lock();
         let locked = &mut *guard;
         locked.retry.start(range.start(), range.end());
-        self.ops
-            .invalidate(&mut locked.state, &locked.table, range);
+        self.ops.invalidate(&mut locked.state, &locked.table, range);
         locked.table.remove(range.start()..range.end());
         drop(guard);
         self.ops.invalidated(range);
@@ -225,7 +220,10 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> RangeOps for Side<T> {
     }
 
     fn test_young(&self, addr: usize) -> bool {
-        self.locked.lock().table.young(addr..addr.saturating_add(1), false)
+        self.locked
+            .lock()
+            .table
+            .young(addr..addr.saturating_add(1), false)
     }
 
     fn release(&self) {
@@ -241,8 +239,7 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> FlushOps for Side<T> {
         let mut guard = self.locked.lock();
         let locked = &mut *guard;
         locked.retry.flush();
-        self.ops
-            .flush(&mut locked.state, &locked.table, start, end);
+        self.ops.flush(&mut locked.state, &locked.table, start, end);
         locked.table.remove(start..end);
     }
 
@@ -255,7 +252,10 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> FlushOps for Side<T> {
     }
 
     fn test_young(&self, addr: usize) -> bool {
-        self.locked.lock().table.young(addr..addr.saturating_add(1), false)
+        self.locked
+            .lock()
+            .table
+            .young(addr..addr.saturating_add(1), false)
     }
 
     fn release(&self) {
