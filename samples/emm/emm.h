@@ -32,8 +32,8 @@ struct emm_record {
 	__u64 order;		/* counts the calls recorded, from 0 */
 	__u64 start;
 	__u64 end;		/* exclusive */
-	__u32 operation;
-	__u32 flags;
+	__u64 operation;
+	__u64 flags;
 };
 
 /* EMM_WATCH: records only calls that touch a range, and starts anew.

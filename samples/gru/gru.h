@@ -60,6 +60,7 @@ struct gru_configure {
  * EFAULT  nothing is mapped there, or it may not be read or written so
  * EINTR   a signal came
  * ESRCH   the context's address space is gone
+ * ENOMEM, EHWPOISON
  *
  * With EINVAL nothing was written, but for the index that a gather meets on
  * its way; with the others a part of the destination may have been.  Words are
@@ -86,7 +87,8 @@ struct gru_instruction {
  *
  * EINVAL  @count zero or above GRU_COUNT_MAX, an array that runs past the end
  *         of the address space
- * EFAULT  the array cannot be read or written
+ * EFAULT  the array cannot be read; or a status cannot be written, whose
+ *         instruction has worked nevertheless and is not counted
  * ESRCH   the context's address space is gone
  * ENOMEM
  */
