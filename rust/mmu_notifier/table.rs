@@ -257,23 +257,27 @@ impl Frame<'_> {
 
     /// Copies `from` to where `offset` says.
     ///
-    /// Aligned words of eight bytes are written whole. What does not lie in the page is left out;
-    /// nothing is written to a page that was got to read.
+    /// Aligned words of eight bytes are written whole. What does not lie in the page is left out.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` for a page that was got to read.
     ///
     /// Context: any.
     #[inline]
-    pub fn write(&mut self, offset: usize, from: &[u8]) {
-        let Some(from) = from.get(..in_page(offset, from.len())) else {
-            return;
-        };
+    pub fn write(&mut self, offset: usize, from: &[u8]) -> Result {
         if !self.writable {
-            return;
+            return Err(EPERM);
         }
+        let Some(from) = from.get(..in_page(offset, from.len())) else {
+            return Ok(());
+        };
         self.mapped(|page| {
             // SAFETY: What is left of `from` lies in the page from `offset` on, which by the type
             // invariants may be written, and is the caller's own memory on the other side.
             unsafe { copy_to_page(from, page.add(offset.min(PAGE_SIZE))) }
         });
+        Ok(())
     }
 
     /// The page's frame number, for the tables of a device.
