@@ -87,13 +87,70 @@ pub trait IntervalOps: Send + Sync + Sized + 'static {
 /// 2. look up what is behind the addresses, without the lock;
 /// 3. [`ReadSeq::commit`] takes the lock, and gives the table if nothing was invalidated meanwhile.
 ///
-/// ```compile_fail,E0596
-/// # use mmu_notifier::{IntervalOps, IntervalSubscription};
-/// // There is no other way to write to the table.
-/// fn forgot_the_retry<T: IntervalOps<Table = u64>>(sub: &IntervalSubscription<T>) {
-///     let mut table = sub.lock();
-///     let entry: &mut u64 = &mut table;
+/// ```
+/// # use kernel::{prelude::*, static_lock_class, sync::lock::spinlock::SpinLockBackend};
+/// # use mmu_notifier::PAGE_SIZE;
+/// use mmu_notifier::{Collision, IntervalOps, IntervalSubscription, Range};
+///
+/// /// A device that maps one buffer: its table holds where the buffer is, if it knows.
+/// struct Device;
+///
+/// #[vtable]
+/// impl IntervalOps for Device {
+///     type Table = Option<u64>;
+///     type Lock = SpinLockBackend;
+///
+///     fn invalidate(&self, table: &mut Option<u64>, _range: &Range<'_>) {
+///         *table = None;
+///     }
 /// }
+///
+/// # fn look_up() -> Result<u64> { Ok(1) }
+/// fn map(buffer: &IntervalSubscription<Device>) -> Result {
+///     loop {
+///         let begun = buffer.read_begin();
+///         let found = look_up()?;
+///         match begun.commit() {
+///             Ok(mut table) => {
+///                 *table = Some(found);
+///                 return Ok(());
+///             }
+///             Err(Collision) => {}
+///         }
+///     }
+/// }
+///
+/// # fn memory() -> usize {
+/// #     // SAFETY: Maps a page where there is room.
+/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
+/// # }
+/// # fn unmap(addr: usize) {
+/// #     // SAFETY: Unmaps what the example has mapped.
+/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
+/// # }
+/// # fn touch(addr: usize) -> Result {
+/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
+/// # }
+/// let current = kernel::current!();
+/// let mm = current.mm().ok_or(ESRCH)?;
+/// # let addr = memory();
+/// # touch(addr)?;
+/// let buffer = KBox::pin_init(
+///     IntervalSubscription::insert(
+///         mm,
+///         addr..addr + PAGE_SIZE,
+///         Device,
+///         None,
+///         static_lock_class!(),
+///     ),
+///     GFP_KERNEL,
+/// )?;
+/// map(&buffer)?;
+/// assert!(buffer.lock().is_some());
+/// # unmap(addr);
+/// // The program unmaps its buffer, and:
+/// assert!(buffer.lock().is_none());
+/// # Ok::<(), Error>(())
 /// ```
 ///
 /// Dropping it unsubscribes, and waits for running invalidations; so it must not be dropped in a

@@ -19,19 +19,10 @@
 //! | one driver object for each process, shared by its users | [`Registry`], any of the first three |
 //! | is software: accesses the pages itself | [`RangeMirror`], [`FlushMirror`], [`IntervalMirror`] |
 //!
-//! # What the types rule out
+//! What no longer compiles stands in [`rules`], example by example.
 //!
-//! - A table of callbacks for two models at once: each subscription names one trait.
-//! - Refusing a range whose end one wants to see: the core could not tell such a subscription
-//!   which starts have failed. [`RangeOps`] cannot refuse, [`StartOps`] has no end.
-//! - Sleeping in, or refusing, the wrong range: [`Range::blockable`] gives the permission to sleep
-//!   or the refusal, whichever holds, and neither outlives its callback.
-//! - Forgetting the retry, or checking it under another lock than the one that the invalidation
-//!   takes: an [`IntervalSubscription`] owns its lock, and what that protects can be written only
-//!   through the guard that [`ReadSeq::commit`] gives.
-//! - A subscription whose memory or code goes before it is unregistered: it is pinned, its drop
-//!   unregisters, and it holds a reference on its module.
-//! - Two subscriptions of one table of callbacks mistaken for each other (see [`Registry`]).
+//! A subscription keeps the module whose code it calls loaded. So one that hangs off a `static` or
+//! off the module itself keeps the module for good; let it hang off an open file.
 //!
 //! C header: [`include/linux/mmu_notifier.h`](srctree/include/linux/mmu_notifier.h)
 
@@ -44,6 +35,7 @@ mod ops;
 mod page;
 mod range;
 mod registry;
+pub mod rules;
 mod subscription;
 mod table;
 mod user_lock;

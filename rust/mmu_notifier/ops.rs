@@ -72,6 +72,50 @@ pub trait RangeOps: Send + Sync + Sized + 'static {
 /// A user that must know before a range changes, and has no use for the end.
 ///
 /// It can refuse a range that it would have to sleep for.
+///
+/// ```
+/// # use kernel::{prelude::*, sync::{new_mutex, Mutex}};
+/// # use mmu_notifier::PAGE_SIZE;
+/// use mmu_notifier::{Range, StartOps, StartSubscription, WouldBlock};
+///
+/// /// Remembers the last range that changed.
+/// #[pin_data]
+/// struct Last {
+///     #[pin]
+///     range: Mutex<Option<(usize, usize)>>,
+/// }
+///
+/// #[vtable]
+/// impl StartOps for Last {
+///     fn invalidate_range_start<'a>(&self, range: &Range<'a>) -> Result<(), WouldBlock<'a>> {
+///         *range.lock(&self.range)? = Some((range.start(), range.end()));
+///         Ok(())
+///     }
+/// }
+///
+/// # fn map() -> usize {
+/// #     // SAFETY: Maps a page where there is room.
+/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
+/// # }
+/// # fn unmap(addr: usize) {
+/// #     // SAFETY: Unmaps what the example has mapped.
+/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
+/// # }
+/// # fn touch(addr: usize) -> Result {
+/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
+/// # }
+/// let current = kernel::current!();
+/// let mm = current.mm().ok_or(ESRCH)?;
+/// let last = KBox::pin_init(
+///     StartSubscription::register(mm, pin_init!(Last { range <- new_mutex!(None) })),
+///     GFP_KERNEL,
+/// )?;
+/// # let addr = map();
+/// # touch(addr)?;
+/// # unmap(addr);
+/// assert_eq!(Some((addr, addr + PAGE_SIZE)), *last.range.lock());
+/// # Ok::<(), Error>(())
+/// ```
 #[vtable]
 pub trait StartOps: Send + Sync + Sized + 'static {
     /// As [`RangeOps::invalidate_range_start`].
@@ -91,6 +135,50 @@ pub trait StartOps: Send + Sync + Sized + 'static {
 ///
 /// It is told when the CPU's own TLBs are flushed: a page table entry has changed, and the page
 /// that was behind it is not freed before these return.
+///
+/// ```
+/// # use core::sync::atomic::{AtomicUsize, Ordering};
+/// # use kernel::prelude::*;
+/// # use mmu_notifier::PAGE_SIZE;
+/// use mmu_notifier::{FlushOps, FlushSubscription};
+///
+/// /// Counts the pages that it would have to flush.
+/// struct Flushes(AtomicUsize);
+///
+/// #[vtable]
+/// impl FlushOps for Flushes {
+///     fn invalidate_page(&self, _addr: usize) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+///
+///     fn invalidate_pages(&self, start: usize, end: usize) {
+///         self.0.fetch_add((end - start) / PAGE_SIZE, Ordering::Relaxed);
+///     }
+/// }
+///
+/// # fn map() -> usize {
+/// #     // SAFETY: Maps a page where there is room.
+/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
+/// # }
+/// # fn unmap(addr: usize) {
+/// #     // SAFETY: Unmaps what the example has mapped.
+/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
+/// # }
+/// # fn touch(addr: usize) -> Result {
+/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
+/// # }
+/// let current = kernel::current!();
+/// let mm = current.mm().ok_or(ESRCH)?;
+/// let flushes = KBox::pin_init(
+///     FlushSubscription::register(mm, Flushes(AtomicUsize::new(0))),
+///     GFP_KERNEL,
+/// )?;
+/// # let addr = map();
+/// # touch(addr)?;
+/// # unmap(addr);
+/// assert!(flushes.0.load(Ordering::Relaxed) > 0);
+/// # Ok::<(), Error>(())
+/// ```
 #[vtable]
 pub trait FlushOps: Send + Sync + Sized + 'static {
     /// Drops the cached translations of `start..end`.

@@ -40,6 +40,35 @@ pub trait SharedOps: Send + Sync + Sized + 'static {
 ///
 /// A driver has one in a `static`. The core tells subscriptions apart by the address of their
 /// table of callbacks; this is it, so that no two are ever mistaken for each other.
+///
+/// ```
+/// # use kernel::{mm::Mm, prelude::*};
+/// use mmu_notifier::{FlushOps, Flush, Registry, Shared, SharedOps};
+///
+/// /// What the device knows of a process.
+/// struct Context;
+///
+/// impl SharedOps for Context {
+///     fn new(_mm: &Mm) -> impl PinInit<Self, Error> {
+///         Ok(Context)
+///     }
+/// }
+///
+/// #[vtable]
+/// impl FlushOps for Context {
+///     fn invalidate_pages(&self, _start: usize, _end: usize) {}
+/// }
+///
+/// static CONTEXTS: Registry<Context, Flush> = Registry::new();
+///
+/// let current = kernel::current!();
+/// let mm = current.mm().ok_or(ESRCH)?;
+/// let one = CONTEXTS.get(mm)?;
+/// let other = CONTEXTS.get(mm)?;
+/// // Both users share one context.
+/// assert!(core::ptr::eq(&*one, &*other));
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Registry<T: SharedOps, M: Model<T>> {
     // In a cell, since the compiler may merge constants that are equal.
     ops: UnsafeCell<bindings::mmu_notifier_ops>,

@@ -36,6 +36,50 @@ pub type FlushSubscription<T> = Subscription<T, Flush>;
 
 /// Driver data that is told what happens to an address space: `struct mmu_notifier`.
 ///
+/// ```
+/// # use core::sync::atomic::{AtomicUsize, Ordering};
+/// # use kernel::prelude::*;
+/// # use mmu_notifier::PAGE_SIZE;
+/// use mmu_notifier::{Event, Range, RangeOps, RangeSubscription};
+///
+/// /// Counts the ranges that a process unmaps.
+/// struct Unmaps(AtomicUsize);
+///
+/// #[vtable]
+/// impl RangeOps for Unmaps {
+///     fn invalidate_range_start(&self, range: &Range<'_>) {
+///         if range.event() == Event::Unmap {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+///
+///     fn invalidate_range_end(&self, _range: &Range<'_>) {}
+/// }
+///
+/// # fn map() -> usize {
+/// #     // SAFETY: Maps a page where there is room.
+/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
+/// # }
+/// # fn unmap(addr: usize) {
+/// #     // SAFETY: Unmaps what the example has mapped.
+/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
+/// # }
+/// # fn touch(addr: usize) -> Result {
+/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
+/// # }
+/// let current = kernel::current!();
+/// let mm = current.mm().ok_or(ESRCH)?;
+/// let unmaps = KBox::pin_init(
+///     RangeSubscription::register(mm, Unmaps(AtomicUsize::new(0))),
+///     GFP_KERNEL,
+/// )?;
+/// # let addr = map();
+/// # touch(addr)?;
+/// # unmap(addr);
+/// assert!(unmaps.0.load(Ordering::Relaxed) > 0);
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// Dereferences to the data. Dropping it unregisters, and waits for running callbacks; so it must
 /// not be dropped in a callback of any subscription of that address space, nor by what such a
 /// callback waits for.

@@ -56,6 +56,58 @@ pub struct Side<T: MirrorOps<Lock = SpinLockBackend>> {
 
 /// A mirror of a whole address space that a driver's software MMU uses by the range model: in the
 /// way of KVM and of GRU.
+///
+/// ```
+/// # use kernel::{prelude::*, sync::lock::spinlock::SpinLockBackend};
+/// use mmu_notifier::{Access, Fault, MirrorOps, RangeMirror, PAGE_SIZE};
+///
+/// struct Device;
+///
+/// #[vtable]
+/// impl MirrorOps for Device {
+///     type State = ();
+///     type Lock = SpinLockBackend;
+/// }
+///
+/// /// Reads an aligned word of the process's memory through the mirror.
+/// fn read(mirror: &RangeMirror<Device>, addr: usize) -> Result<u64> {
+///     let mut word = [0; 8];
+///     loop {
+///         if let Some(page) = mirror.lock().get(addr, Access::Read) {
+///             page.read(addr % PAGE_SIZE, &mut word);
+///             return Ok(u64::from_ne_bytes(word));
+///         }
+///         match mirror.fault(addr, Access::Read) {
+///             Ok(()) => {}
+///             Err(Fault::Collided) => mirror.wait(addr)?,
+///             Err(Fault::Failed(error)) => return Err(error),
+///         }
+///     }
+/// }
+///
+/// # fn map() -> usize {
+/// #     // SAFETY: Maps a page where there is room.
+/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
+/// # }
+/// # fn unmap(addr: usize) {
+/// #     // SAFETY: Unmaps what the example has mapped.
+/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
+/// # }
+/// # fn touch(addr: usize) -> Result {
+/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
+/// # }
+/// let current = kernel::current!();
+/// let mm = current.mm().ok_or(ESRCH)?;
+/// let mirror = KBox::pin_init(RangeMirror::new(mm, Device, ()), GFP_KERNEL)?;
+/// # let addr = map();
+/// # touch(addr)?;
+/// assert_eq!(42, read(&mirror, addr)?);
+/// # unmap(addr);
+/// // The program unmaps the page, and:
+/// assert!(mirror.lock().get(addr, Access::Read).is_none());
+/// assert_eq!(Err(EFAULT), read(&mirror, addr));
+/// # Ok::<(), Error>(())
+/// ```
 pub type RangeMirror<T> = WholeMirror<T, Ranges>;
 
 /// A mirror of a whole address space that is a TLB in front of the CPU's page tables.
