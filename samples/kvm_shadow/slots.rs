@@ -68,6 +68,13 @@ impl Slot {
         self.log.as_mut().ok_or(ENOENT)
     }
 
+    /// Begins or ceases to log, as `other` does; what is not needed for it is left to `other`.
+    pub(crate) fn log_like(&mut self, other: &mut Self) {
+        if self.log.is_some() != other.log.is_some() {
+            mem::swap(&mut self.log, &mut other.log);
+        }
+    }
+
     fn differs_by_log_only(&self, other: &Self) -> bool {
         self.guest == other.guest && self.user == other.user && self.readonly == other.readonly
     }
@@ -104,27 +111,23 @@ impl Slots {
             .ok_or(ENOENT)
     }
 
-    /// Makes `new` a slot, or gives the one that it differs from by the log only its log.
+    /// Fails with `EEXIST` if a slot is in the way of this one.
     ///
-    /// What is not needed afterwards is left in `new`. `EEXIST` if another slot is in its way.
-    pub(crate) fn set(&mut self, new: &mut Option<Slot>) -> Result {
-        let Some(slot) = new else { return Ok(()) };
-        if let Ok(old) = self.get_mut(slot.number) {
-            if !old.differs_by_log_only(slot) {
-                return Err(EEXIST);
-            }
-            if old.log.is_some() != slot.log.is_some() {
-                mem::swap(&mut old.log, &mut slot.log);
-            }
-            return Ok(());
+    /// One of the same number is not if no more than its log differs.
+    pub(crate) fn admit(&self, new: &Slot) -> Result {
+        let in_the_way = match self.get(new.number) {
+            Ok(old) => !old.differs_by_log_only(new),
+            Err(_) => self.0.iter().any(|old| old.overlaps(new)),
+        };
+        match in_the_way {
+            true => Err(EEXIST),
+            false => Ok(()),
         }
-        if self.0.iter().any(|old| old.overlaps(slot)) {
-            return Err(EEXIST);
-        }
-        match new.take() {
-            Some(slot) => self.0.push_within_capacity(slot).map_err(|_| ENOMEM),
-            None => Ok(()),
-        }
+    }
+
+    /// Adds a slot that was admitted and has a number of its own.
+    pub(crate) fn add(&mut self, new: Slot) -> Result {
+        self.0.push_within_capacity(new).map_err(|_| ENOMEM)
     }
 
     /// Takes a slot out, or `ENOENT`.

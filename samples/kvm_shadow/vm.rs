@@ -77,15 +77,19 @@ impl Vm {
         if args.size == 0 {
             return self.delete_slot(args.number);
         }
-        // What of it is not used is freed at the end, when no lock is held.
-        let slot = Slot::new(args)?;
-        let user = slot.user();
-        let mut slot = Some(slot);
+        // Declared before the guard: what is left of it is freed after the lock.
+        let mut slot = Slot::new(args)?;
         let _changes = self.changes.lock();
         let mut guard = self.lock()?;
+        guard.state().slots.admit(&slot)?;
         // What was written before is none of its log's business.
-        harvest(&mut guard, user);
-        guard.state_mut().slots.set(&mut slot)
+        harvest(&mut guard, slot.user());
+        let slots = &mut guard.state_mut().slots;
+        match slots.get_mut(args.number) {
+            Ok(old) => old.log_like(&mut slot),
+            Err(_) => slots.add(slot)?,
+        }
+        Ok(())
     }
 
     fn delete_slot(&self, number: u32) -> Result {
@@ -109,7 +113,8 @@ impl Vm {
             let bytes = &mut bounce[..piece.len()];
             let offset = piece.start % PAGE_SIZE;
             self.with_page(piece.start, Access::Read, absent, |frame| {
-                frame.read(offset, bytes)
+                frame.read(offset, bytes);
+                Ok(())
             })?;
             writer.write_slice(bytes)?;
             stop_for_signal(writer.is_empty())?;
@@ -209,17 +214,13 @@ impl Vm {
         guest: usize,
         access: Access,
         absent: Absent,
-        mut then: impl FnMut(&mut Frame<'_>),
+        mut then: impl FnMut(&mut Frame<'_>) -> Result,
     ) -> Result {
         loop {
             let mut guard = self.lock()?;
-            let user = guard
-                .state()
-                .slots
-                .translate(guest - guest % PAGE_SIZE, access)?;
+            let user = guard.state().slots.translate(guest, access)?;
             if let Some(mut frame) = guard.get(user, access) {
-                then(&mut frame);
-                return Ok(());
+                return then(&mut frame);
             }
             drop(guard);
             if absent == Absent::Refuse {
