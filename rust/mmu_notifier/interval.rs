@@ -88,8 +88,7 @@ pub trait IntervalOps: Send + Sync + Sized + 'static {
 /// 3. [`ReadSeq::commit`] takes the lock, and gives the table if nothing was invalidated meanwhile.
 ///
 /// ```
-/// # use kernel::{prelude::*, static_lock_class, sync::lock::spinlock::SpinLockBackend};
-/// # use mmu_notifier::PAGE_SIZE;
+/// # use kernel::{static_lock_class, sync::lock::spinlock::SpinLockBackend};
 /// use mmu_notifier::{Collision, IntervalOps, IntervalSubscription, Range};
 ///
 /// /// A device that maps one buffer: its table holds where the buffer is, if it knows.
@@ -120,25 +119,10 @@ pub trait IntervalOps: Send + Sync + Sized + 'static {
 ///     }
 /// }
 ///
-/// # fn memory() -> usize {
-/// #     // SAFETY: Maps a page where there is room.
-/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
-/// # }
-/// # fn unmap(addr: usize) {
-/// #     // SAFETY: Unmaps what the example has mapped.
-/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
-/// # }
-/// # fn touch(addr: usize) -> Result {
-/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
-/// # }
-/// let current = kernel::current!();
-/// let mm = current.mm().ok_or(ESRCH)?;
-/// # let addr = memory();
-/// # touch(addr)?;
 /// let buffer = KBox::pin_init(
 ///     IntervalSubscription::insert(
 ///         mm,
-///         addr..addr + PAGE_SIZE,
+///         memory.clone(),
 ///         Device,
 ///         None,
 ///         static_lock_class!(),
@@ -147,7 +131,7 @@ pub trait IntervalOps: Send + Sync + Sized + 'static {
 /// )?;
 /// map(&buffer)?;
 /// assert!(buffer.lock().is_some());
-/// # unmap(addr);
+/// unmap(memory);
 /// // The program unmaps its buffer, and:
 /// assert!(buffer.lock().is_none());
 /// # Ok::<(), Error>(())

@@ -74,8 +74,8 @@ pub trait RangeOps: Send + Sync + Sized + 'static {
 /// It can refuse a range that it would have to sleep for.
 ///
 /// ```
-/// # use kernel::{prelude::*, sync::{new_mutex, Mutex}};
-/// # use mmu_notifier::PAGE_SIZE;
+/// # use kernel::uaccess::{UserPtr, UserSlice};
+/// # use kernel::{new_mutex, sync::Mutex};
 /// use mmu_notifier::{Range, StartOps, StartSubscription, WouldBlock};
 ///
 /// /// Remembers the last range that changed.
@@ -93,27 +93,13 @@ pub trait RangeOps: Send + Sync + Sized + 'static {
 ///     }
 /// }
 ///
-/// # fn map() -> usize {
-/// #     // SAFETY: Maps a page where there is room.
-/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
-/// # }
-/// # fn unmap(addr: usize) {
-/// #     // SAFETY: Unmaps what the example has mapped.
-/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
-/// # }
-/// # fn touch(addr: usize) -> Result {
-/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
-/// # }
-/// let current = kernel::current!();
-/// let mm = current.mm().ok_or(ESRCH)?;
 /// let last = KBox::pin_init(
 ///     StartSubscription::register(mm, pin_init!(Last { range <- new_mutex!(None) })),
 ///     GFP_KERNEL,
 /// )?;
-/// # let addr = map();
-/// # touch(addr)?;
-/// # unmap(addr);
-/// assert_eq!(Some((addr, addr + PAGE_SIZE)), *last.range.lock());
+/// # UserSlice::new(UserPtr::from_addr(memory.start), 8).writer().write(&42u64)?;
+/// unmap(memory.clone());
+/// assert_eq!(Some((memory.start, memory.end)), *last.range.lock());
 /// # Ok::<(), Error>(())
 /// ```
 #[vtable]
@@ -137,46 +123,31 @@ pub trait StartOps: Send + Sync + Sized + 'static {
 /// that was behind it is not freed before these return.
 ///
 /// ```
-/// # use core::sync::atomic::{AtomicUsize, Ordering};
-/// # use kernel::prelude::*;
-/// # use mmu_notifier::PAGE_SIZE;
-/// use mmu_notifier::{FlushOps, FlushSubscription};
+/// # use kernel::sync::atomic::{Atomic, Relaxed};
+/// # use kernel::uaccess::{UserPtr, UserSlice};
+/// use mmu_notifier::{FlushOps, FlushSubscription, PAGE_SIZE};
 ///
 /// /// Counts the pages that it would have to flush.
-/// struct Flushes(AtomicUsize);
+/// struct Flushes(Atomic<usize>);
 ///
 /// #[vtable]
 /// impl FlushOps for Flushes {
 ///     fn invalidate_page(&self, _addr: usize) {
-///         self.0.fetch_add(1, Ordering::Relaxed);
+///         self.0.fetch_add(1, Relaxed);
 ///     }
 ///
 ///     fn invalidate_pages(&self, start: usize, end: usize) {
-///         self.0.fetch_add((end - start) / PAGE_SIZE, Ordering::Relaxed);
+///         self.0.fetch_add((end - start) / PAGE_SIZE, Relaxed);
 ///     }
 /// }
 ///
-/// # fn map() -> usize {
-/// #     // SAFETY: Maps a page where there is room.
-/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
-/// # }
-/// # fn unmap(addr: usize) {
-/// #     // SAFETY: Unmaps what the example has mapped.
-/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
-/// # }
-/// # fn touch(addr: usize) -> Result {
-/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
-/// # }
-/// let current = kernel::current!();
-/// let mm = current.mm().ok_or(ESRCH)?;
 /// let flushes = KBox::pin_init(
-///     FlushSubscription::register(mm, Flushes(AtomicUsize::new(0))),
+///     FlushSubscription::register(mm, Flushes(Atomic::new(0))),
 ///     GFP_KERNEL,
 /// )?;
-/// # let addr = map();
-/// # touch(addr)?;
-/// # unmap(addr);
-/// assert!(flushes.0.load(Ordering::Relaxed) > 0);
+/// # UserSlice::new(UserPtr::from_addr(memory.start), 8).writer().write(&42u64)?;
+/// unmap(memory);
+/// assert!(flushes.0.load(Relaxed) > 0);
 /// # Ok::<(), Error>(())
 /// ```
 #[vtable]

@@ -42,7 +42,7 @@ pub trait SharedOps: Send + Sync + Sized + 'static {
 /// table of callbacks; this is it, so that no two are ever mistaken for each other.
 ///
 /// ```
-/// # use kernel::{mm::Mm, prelude::*};
+/// # use kernel::mm::Mm;
 /// use mmu_notifier::{FlushOps, Flush, Registry, Shared, SharedOps};
 ///
 /// /// What the device knows of a process.
@@ -61,8 +61,6 @@ pub trait SharedOps: Send + Sync + Sized + 'static {
 ///
 /// static CONTEXTS: Registry<Context, Flush> = Registry::new();
 ///
-/// let current = kernel::current!();
-/// let mm = current.mm().ok_or(ESRCH)?;
 /// let one = CONTEXTS.get(mm)?;
 /// let other = CONTEXTS.get(mm)?;
 /// // Both users share one context.

@@ -37,46 +37,31 @@ pub type FlushSubscription<T> = Subscription<T, Flush>;
 /// Driver data that is told what happens to an address space: `struct mmu_notifier`.
 ///
 /// ```
-/// # use core::sync::atomic::{AtomicUsize, Ordering};
-/// # use kernel::prelude::*;
-/// # use mmu_notifier::PAGE_SIZE;
+/// # use kernel::sync::atomic::{Atomic, Relaxed};
+/// # use kernel::uaccess::{UserPtr, UserSlice};
 /// use mmu_notifier::{Event, Range, RangeOps, RangeSubscription};
 ///
 /// /// Counts the ranges that a process unmaps.
-/// struct Unmaps(AtomicUsize);
+/// struct Unmaps(Atomic<usize>);
 ///
 /// #[vtable]
 /// impl RangeOps for Unmaps {
 ///     fn invalidate_range_start(&self, range: &Range<'_>) {
 ///         if range.event() == Event::Unmap {
-///             self.0.fetch_add(1, Ordering::Relaxed);
+///             self.0.fetch_add(1, Relaxed);
 ///         }
 ///     }
 ///
 ///     fn invalidate_range_end(&self, _range: &Range<'_>) {}
 /// }
 ///
-/// # fn map() -> usize {
-/// #     // SAFETY: Maps a page where there is room.
-/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
-/// # }
-/// # fn unmap(addr: usize) {
-/// #     // SAFETY: Unmaps what the example has mapped.
-/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
-/// # }
-/// # fn touch(addr: usize) -> Result {
-/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
-/// # }
-/// let current = kernel::current!();
-/// let mm = current.mm().ok_or(ESRCH)?;
 /// let unmaps = KBox::pin_init(
-///     RangeSubscription::register(mm, Unmaps(AtomicUsize::new(0))),
+///     RangeSubscription::register(mm, Unmaps(Atomic::new(0))),
 ///     GFP_KERNEL,
 /// )?;
-/// # let addr = map();
-/// # touch(addr)?;
-/// # unmap(addr);
-/// assert!(unmaps.0.load(Ordering::Relaxed) > 0);
+/// # UserSlice::new(UserPtr::from_addr(memory.start), 8).writer().write(&42u64)?;
+/// unmap(memory);
+/// assert!(unmaps.0.load(Relaxed) > 0);
 /// # Ok::<(), Error>(())
 /// ```
 ///

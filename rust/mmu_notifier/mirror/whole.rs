@@ -58,7 +58,8 @@ pub struct Side<T: MirrorOps<Lock = SpinLockBackend>> {
 /// way of KVM and of GRU.
 ///
 /// ```
-/// # use kernel::{prelude::*, sync::lock::spinlock::SpinLockBackend};
+/// # use kernel::uaccess::{UserPtr, UserSlice};
+/// # use kernel::sync::lock::spinlock::SpinLockBackend;
 /// use mmu_notifier::{Access, Fault, MirrorOps, RangeMirror, PAGE_SIZE};
 ///
 /// struct Device;
@@ -85,27 +86,13 @@ pub struct Side<T: MirrorOps<Lock = SpinLockBackend>> {
 ///     }
 /// }
 ///
-/// # fn map() -> usize {
-/// #     // SAFETY: Maps a page where there is room.
-/// #     unsafe { kernel::bindings::vm_mmap(core::ptr::null_mut(), 0, PAGE_SIZE, 3, 0x22, 0) }
-/// # }
-/// # fn unmap(addr: usize) {
-/// #     // SAFETY: Unmaps what the example has mapped.
-/// #     assert_eq!(0, unsafe { kernel::bindings::vm_munmap(addr, PAGE_SIZE) });
-/// # }
-/// # fn touch(addr: usize) -> Result {
-/// #     kernel::uaccess::UserSlice::new(kernel::uaccess::UserPtr::from_addr(addr), 8).writer().write(&42u64)
-/// # }
-/// let current = kernel::current!();
-/// let mm = current.mm().ok_or(ESRCH)?;
 /// let mirror = KBox::pin_init(RangeMirror::new(mm, Device, ()), GFP_KERNEL)?;
-/// # let addr = map();
-/// # touch(addr)?;
-/// assert_eq!(42, read(&mirror, addr)?);
-/// # unmap(addr);
+/// # UserSlice::new(UserPtr::from_addr(memory.start), 8).writer().write(&42u64)?;
+/// assert_eq!(42, read(&mirror, memory.start)?);
+/// unmap(memory.clone());
 /// // The program unmaps the page, and:
-/// assert!(mirror.lock().get(addr, Access::Read).is_none());
-/// assert_eq!(Err(EFAULT), read(&mirror, addr));
+/// assert!(mirror.lock().get(memory.start, Access::Read).is_none());
+/// assert_eq!(Err(EFAULT), read(&mirror, memory.start));
 /// # Ok::<(), Error>(())
 /// ```
 pub type RangeMirror<T> = WholeMirror<T, Ranges>;
