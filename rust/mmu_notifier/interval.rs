@@ -131,8 +131,8 @@ pub trait IntervalOps: Send + Sync + Sized + 'static {
 /// )?;
 /// map(&buffer)?;
 /// assert!(buffer.lock().is_some());
-/// unmap(memory);
 /// // The program unmaps its buffer, and:
+/// unmap(memory);
 /// assert!(buffer.lock().is_none());
 /// # Ok::<(), Error>(())
 /// ```

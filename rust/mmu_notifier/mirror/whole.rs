@@ -89,8 +89,8 @@ pub struct Side<T: MirrorOps<Lock = SpinLockBackend>> {
 /// let mirror = KBox::pin_init(RangeMirror::new(mm, Device, ()), GFP_KERNEL)?;
 /// # UserSlice::new(UserPtr::from_addr(memory.start), 8).writer().write(&42u64)?;
 /// assert_eq!(42, read(&mirror, memory.start)?);
-/// unmap(memory.clone());
 /// // The program unmaps the page, and:
+/// unmap(memory.clone());
 /// assert!(mirror.lock().get(memory.start, Access::Read).is_none());
 /// assert_eq!(Err(EFAULT), read(&mirror, memory.start));
 /// # Ok::<(), Error>(())
