@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "secondaries.h"
+
+#include <unistd.h>
+
+const struct secondary_class *const secondary_classes[SECONDARIES] = {
+	[KVM_SHADOW_AT] = &kvm_shadow,
+	[GRU_RANGE_AT] = &gru_range,
+	[GRU_FLUSH_AT] = &gru_flush,
+	[DMIRROR_AT] = &dmirror,
+	[OTHER_DMIRROR_AT] = &other_dmirror,
+	[XPMEM_AT] = &xpmem,
+};
+
+void secondary_open(struct secondary *secondary, unsigned int which, char *arena, size_t size)
+{
+	*secondary = (struct secondary){
+		.class = secondary_classes[which], .fd = -1, .arena = arena,
+	};
+	if (secondary->class->open(secondary, size))
+		secondary_close(secondary);
+}
+
+void secondary_close(struct secondary *secondary)
+{
+	if (secondary->fd < 0)
+		return;
+	if (secondary->class->close)
+		secondary->class->close(secondary);
+	close(secondary->fd);
+	secondary->fd = -1;
+}

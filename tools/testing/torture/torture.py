@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds the torture, sets a guest up for it, and runs it there."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import lock
+import project
+
+_HERE = Path(__file__).resolve().parent
+_LOG_TAIL = 30
+_OUT = project.BUILD / "torture"
+
+IN_GUEST = "/bin/torture"
+# What it takes to set up and to come to an end, on a busy machine.
+_GRACE = 300
+
+
+class BuildFailed(Exception):
+    """The torture did not build."""
+
+
+def built(programs):
+    """Returns the program, made up to date; `programs` are upstream's, for their headers."""
+    with lock.held("building the torture"):
+        _OUT.mkdir(parents=True, exist_ok=True)
+        done = project.inside(
+            ["make", f"-j{len(os.sched_getaffinity(0))}", f"HEADERS={programs.headers}",
+             f"HMM={programs.test_hmm.parent}", f"SAMPLES={project.TOP / 'samples'}",
+             f"OUT={_OUT}"],
+            cwd=_HERE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-_LOG_TAIL:])
+        raise BuildFailed(f"the torture did not build:\n{tail}")
+    return _OUT / "torture"
+
+
+def guest_of(program, modules):
+    """The guest that the torture needs, as arguments for one; `modules` by path."""
+    return {
+        "programs": {IN_GUEST: program}, "modules": ["zram num_devices=2", "ext4", *modules],
+        # Two nodes to migrate between. What is freed is wiped, so that who still reads it shows.
+        # DAMON takes references to pages to look at them, which keeps them from migrating.
+        "cmdline": "numa=fake=2 init_on_free=1 damon_stat.enabled=N",
+    }
+
+
+# Where pages go to: swap space, a file system that writes back, huge pages, and a control group
+# that can be told to reclaim. Merging and collapsing are made busier than they are.
+_SET_UP = """
+echo 256M > /sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0 &&
+echo 64M > /sys/block/zram1/disksize && mke2fs -b 4096 /dev/zram1 && mkdir -p /torture &&
+mount -t ext2 /dev/zram1 /torture &&
+echo 48 > /proc/sys/vm/nr_hugepages &&
+echo +memory > /sys/fs/cgroup/cgroup.subtree_control && mkdir /sys/fs/cgroup/torture &&
+cd /sys/kernel/mm && echo 1 > ksm/run && echo 20 > ksm/sleep_millisecs &&
+echo 500 > ksm/pages_to_scan &&
+echo 500 > transparent_hugepage/khugepaged/scan_sleep_millisecs &&
+echo always > transparent_hugepage/shmem_enabled
+"""
+_JOIN = "echo $$ > /sys/fs/cgroup/torture/cgroup.procs"
+
+
+def prepare(vm):
+    """Gives the guest what the torture works with."""
+    vm.run(_SET_UP, 120, check=True)
+
+
+class Outcome:
+    """What a run of the torture did and found."""
+
+    def __init__(self, end):
+        self.status, self.output, self.seconds = end.status, end.output, end.seconds
+        lines = re.findall(r"^\{.*\}$", end.output, re.MULTILINE)
+        self.summary = json.loads(lines[-1]) if lines else {}
+        said = re.search(r"^(STALE|BROKEN) .*$", end.output, re.MULTILINE)
+        self.finding = said[0] if said else ""
+
+    @property
+    def clean(self):
+        """Whether it came to its end and all was well."""
+        return self.status == 0 and bool(self.summary) and not self.finding
+
+    @property
+    def red(self):
+        """Whether it found a stale read, and said which."""
+        return self.status == 1 and self.finding.startswith("STALE ")
+
+
+def run(vm, seconds, seed, on_output=None):
+    """Runs it for so long and returns the Outcome."""
+    job = vm.start(f"{_JOIN}; exec {IN_GUEST} -n {seconds} -s {seed} 2>&1", on_output=on_output)
+    return Outcome(job.wait(seconds + _GRACE))
