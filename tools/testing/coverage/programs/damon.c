@@ -174,7 +174,7 @@ TEST_F(damon, filter)
 	secondary_agrees(area, SIZE);
 }
 
-/* Reaches mm/damon/ops-common.c:damon_ptep_mkold, mm/damon/ops-common.c:damon_folio_young_one#1 */
+/* Reaches mm/damon/ops-common.c:damon_ptep_mkold, mm/damon/ops-common.c:damon_folio_young_one */
 TEST_F(damon, frames)
 {
 	char *area = area_private(PAGE);
@@ -185,7 +185,7 @@ TEST_F(damon, frames)
 	secondary_agrees(area, PAGE);
 }
 
-/* Reaches mm/damon/ops-common.c:damon_pmdp_mkold, mm/damon/ops-common.c:damon_folio_young_one#2 */
+/* Reaches mm/damon/ops-common.c:damon_pmdp_mkold, mm/damon/ops-common.c:damon_folio_young_one */
 TEST_F(damon, huge_frames)
 {
 	char *area = area_private(HUGE);
