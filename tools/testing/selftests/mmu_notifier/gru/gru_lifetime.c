@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whose memory a context works on, for how long, and from where it may be used.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "gru_fixture.h"
+
+/* The memory is the opener's, the structures and buffers are the caller's. */
+TEST_F(tlb, a_child_works_on_its_parents_memory)
+{
+	uint64_t *word = (uint64_t *)self->area;
+	pid_t child;
+
+	word[0] = 11;
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		uint64_t seen = 0;
+
+		/* The child's own copies are not what the context sees. */
+		word[0] = 22;
+		word[1] = 22;
+		if (gru_copy(self->fd, word + 1, word, WORD))
+			_exit(1);
+		if (word[1] != 22)
+			_exit(2);
+		if (gru_peek(self->fd, word + 1, &seen, WORD) || seen != 11)
+			_exit(3);
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_wait(child));
+	EXPECT_EQ(11, word[0]);
+	EXPECT_EQ(11, word[1]);
+}
+
+TEST_F(tlb, contexts_of_a_process_are_apart)
+{
+	int other = gru_open(variant->model, 1);
+	char byte;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, gru_fill(self->fd, self->area, 1, WORD));
+	EXPECT_EQ(ENODATA, gru_peek(other, self->area, &byte, 1));
+	EXPECT_EQ(0, gru_stats(other).misses);
+	ASSERT_EQ(0, gru_flush(other));
+	EXPECT_EQ(0, gru_peek(self->fd, self->area, &byte, 1));
+	close(other);
+	EXPECT_EQ(0, gru_peek(self->fd, self->area, &byte, 1));
+}
+
+struct owner {
+	unsigned int model;
+	bool use;	/* before the end */
+	int ready;
+	int end;
+};
+
+/* Opens a context, tells its number, and lives until its pipe is closed. */
+static void own_context(void *arg)
+{
+	struct owner *owner = arg;
+	uint64_t *word = area_map(1);
+	int fd = open("/dev/gru", O_RDWR);
+	char c;
+
+	if (fd < 0 ||
+	    (owner->use && (gru_configure(fd, owner->model, 8) ||
+			    gru_fill(fd, word, 1, WORD))))
+		_exit(1);
+	if (write(owner->ready, &fd, sizeof(fd)) != sizeof(fd) ||
+	    write(owner->ready, &word, sizeof(word)) != sizeof(word) ||
+	    read(owner->end, &c, 1) < 0)
+		_exit(2);
+}
+
+/* A context whose owner is gone; @word is where it had memory. */
+static int orphan(struct __test_metadata *_metadata, unsigned int model, bool use,
+		  void **word)
+{
+	int ready[2], end[2], theirs, fd, pidfd;
+	struct owner owner = { model, use };
+	pid_t child;
+
+	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(end, O_CLOEXEC));
+	owner.ready = ready[1];
+	owner.end = end[0];
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		close(end[1]);
+		own_context(&owner);
+		_exit(0);
+	}
+	ASSERT_EQ(sizeof(theirs), read(ready[0], &theirs, sizeof(theirs)));
+	ASSERT_EQ(sizeof(*word), read(ready[0], word, sizeof(*word)));
+	pidfd = pidfd_open(child, 0);
+	ASSERT_LE(0, pidfd);
+	fd = pidfd_getfd(pidfd, theirs, 0);
+	ASSERT_LE(0, fd) TH_LOG("pidfd_getfd: %s", strerror(errno));
+	EXPECT_EQ(0, gru_stats(fd).released);
+	close(pidfd);
+	close(end[1]);
+	EXPECT_EQ(0, child_wait(child));
+	return fd;
+}
+
+static void expect_dead(struct __test_metadata *_metadata, int fd, void *word)
+{
+	struct gru_instruction fill = {
+		.op = GRU_OP_FILL, .dst = (uintptr_t)word, .length = WORD,
+	};
+	struct gru_run run = { (uintptr_t)&fill, 1, 7 };
+	uint64_t seen;
+
+	EXPECT_EQ(1, gru_stats(fd).released);
+	EXPECT_EQ(-1, ioctl(fd, GRU_RUN, &run));
+	EXPECT_EQ(ESRCH, errno);
+	EXPECT_EQ(0, run.done);
+	EXPECT_EQ(ESRCH, gru_peek(fd, word, &seen, WORD));
+	EXPECT_EQ(ESRCH, gru_flush(fd));
+}
+
+TEST_F(tlb, the_owner_dies)
+{
+	struct gru_stats stats;
+	void *word;
+	int fd = orphan(_metadata, variant->model, true, &word);
+
+	expect_dead(_metadata, fd, word);
+	EXPECT_EQ(EBUSY, gru_configure(fd, variant->model, 8));
+	stats = gru_stats(fd);
+	EXPECT_EQ(1, stats.drop_ins);
+	/* What was dropped by the owner's end was not flushed. */
+	EXPECT_GE(1, stats.pages_flushed);
+	close(fd);
+}
+
+TEST_F(tlb, the_owner_dies_before_the_first_use)
+{
+	void *word;
+	int fd = orphan(_metadata, variant->model, false, &word);
+
+	expect_dead(_metadata, fd, word);
+	EXPECT_EQ(ESRCH, gru_configure(fd, variant->model, 8));
+	close(fd);
+}
+
+/* Its end can come while another works on its memory. */
+TEST_F(tlb, the_owner_dies_while_a_queue_runs)
+{
+	struct gru_instruction queue[64] = {};
+	int ready[2], end[2], theirs, fd, pidfd, error;
+	struct owner owner = { variant->model, true };
+	unsigned int done;
+	void *word;
+	pid_t child;
+
+	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(end, O_CLOEXEC));
+	owner.ready = ready[1];
+	owner.end = end[0];
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		own_context(&owner);
+		_exit(0);
+	}
+	ASSERT_EQ(sizeof(theirs), read(ready[0], &theirs, sizeof(theirs)));
+	ASSERT_EQ(sizeof(word), read(ready[0], &word, sizeof(word)));
+	pidfd = pidfd_open(child, 0);
+	fd = pidfd_getfd(pidfd, theirs, 0);
+	ASSERT_LE(0, fd);
+	for (unsigned int i = 0; i < 64; i++)
+		queue[i] = (struct gru_instruction){
+			.op = GRU_OP_FILL, .dst = (uintptr_t)word,
+			.length = PAGE, .value = i,
+		};
+	ASSERT_EQ(0, gru_run(fd, queue, 64, &done));
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	do {
+		error = gru_run(fd, queue, 64, &done);
+		ASSERT_EQ(!error, done == 64);
+		gru_flush(fd);
+	} while (!error);
+	/* Dying, its memory may be gone before it itself is. */
+	EXPECT_TRUE(error == ESRCH || error == EFAULT) TH_LOG("%s", strerror(error));
+	EXPECT_EQ(-SIGKILL, child_wait(child));
+	expect_dead(_metadata, fd, word);
+	close(pidfd);
+	close(fd);
+}
+
+/* A new program is a new address space. */
+TEST_F(tlb, the_owner_executes_a_program)
+{
+	char number[16];
+	pid_t child = fork();
+
+	ASSERT_LE(0, child);
+	if (!child) {
+		int fd = gru_open(variant->model, 8);
+		char *page = area_map(1);
+
+		if (fd < 0 || gru_fill(fd, page, 1, WORD) ||
+		    fcntl(fd, F_SETFD, 0))
+			_exit(1);
+		snprintf(number, sizeof(number), "%d", fd);
+		setenv("GRU_LEFT_OPEN", number, 1);
+		execl("/proc/self/exe", "gru_lifetime", NULL);
+		_exit(2);
+	}
+	EXPECT_EQ(0, child_wait(child));
+}
+
+/* The program that was executed. */
+static __attribute__((constructor)) void look_at_what_was_left_open(void)
+{
+	const char *number = getenv("GRU_LEFT_OPEN");
+	uint64_t seen;
+	int fd;
+
+	if (!number)
+		return;
+	fd = atoi(number);
+	_exit(gru_stats(fd).released != 1 || gru_load(fd, &seen, &seen) != ESRCH);
+}
+
+TEST_HARNESS_MAIN
