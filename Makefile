@@ -7,8 +7,8 @@ PYTHON := python3
 export KVER KDIR SUITES
 
 .NOTPARALLEL:
-.PHONY: all module samples programs setup upgrade demo check shell mutants \
-	fmt-check lint clean distclean help bootstrap packaged
+.PHONY: all module samples programs doc setup upgrade demo check shell \
+	mutants fmt-check lint clean distclean help bootstrap packaged
 
 all: module samples $(if $(KDIR),,programs)
 
@@ -17,6 +17,9 @@ module: $(if $(KDIR),,setup)
 
 samples: $(if $(KDIR),,setup)
 	@$(PYTHON) tools/build/samples.py
+
+doc: $(if $(KDIR),,setup)
+	@$(PYTHON) tools/build/doc.py
 
 programs: setup
 	@$(PYTHON) tools/build/programs.py

@@ -4,7 +4,7 @@
 
 rustdoc gives the program of an example on stdin. One that shall run (rustdoc asks for no code,
 since it is told not to run it) is kept in EXAMPLES for the module. One that shall not compile is
-compiled, and rustdoc judges by status and stderr.
+compiled, and rustdoc judges by status and stderr; stderr is kept as well.
 """
 
 import os
@@ -48,13 +48,16 @@ def with_parameters(program):
                   + body.replace(tail, f"}} {call}; }}"))
 
 
-def compiled(program, arguments):
-    """Compiles the program as a part of a kernel module; returns the compiler's status."""
-    kept = [argument for argument in arguments if argument not in ("--crate-type", "bin")]
+def compiled(name, program, arguments):
+    """Compiles the program as a part of a kernel module, and keeps what the compiler says."""
     program += _LOCAL_MODULE + "fn failed(_: ::core::fmt::Arguments<'_>) {}\n"
-    return subprocess.run([os.environ["RUSTC"], "--crate-type=rlib", "--emit=metadata",
-                           "-Zcrate-attr=no_std", *kept], input=program, text=True,
-                          check=False).returncode
+    arguments = ["--crate-type=rlib" if argument == "--crate-type=bin" else argument
+                 for argument in arguments]
+    done = subprocess.run([os.environ["RUSTC"], "--emit=metadata", *arguments], input=program,
+                          stderr=subprocess.PIPE, text=True, check=False)
+    Path(os.environ["EXAMPLES"], f"{name}.stderr").write_text(done.stderr)
+    sys.stderr.write(done.stderr)
+    return done.returncode
 
 
 def main():
@@ -62,7 +65,7 @@ def main():
     if any(argument.startswith("--emit=metadata") for argument in sys.argv):
         Path(os.environ["EXAMPLES"], f"{name}.rs").write_text(program)
         return 0
-    return compiled(program, sys.argv[1:])
+    return compiled(name, program, sys.argv[1:])
 
 
 if __name__ == "__main__":
