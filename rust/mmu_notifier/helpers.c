@@ -2,9 +2,11 @@
 /*
  * Linked into each module that uses the crate.
  */
+#include <linux/anon_inodes.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
+#include <linux/proc_fs.h>
 
 #include "helpers.h"
 
@@ -66,4 +68,29 @@ void mmu_notifier_helper_put_page(struct page *page)
 unsigned long mmu_notifier_helper_page_to_pfn(const struct page *page)
 {
 	return page_to_pfn(page);
+}
+
+struct file *mmu_notifier_helper_anon_file(const char *name,
+					   const struct file_operations *fops,
+					   void *private_data, int flags)
+{
+	return anon_inode_getfile(name, fops, private_data, flags);
+}
+
+struct proc_dir_entry *mmu_notifier_helper_proc_folder(const char *name)
+{
+	return proc_mkdir(name, NULL);
+}
+
+struct proc_dir_entry *
+mmu_notifier_helper_proc_file(const char *name, struct proc_dir_entry *folder,
+			      int (*show)(struct seq_file *file, void *data),
+			      void *data)
+{
+	return proc_create_single_data(name, 0444, folder, show, data);
+}
+
+void mmu_notifier_helper_proc_remove(struct proc_dir_entry *entry)
+{
+	proc_remove(entry);
 }

@@ -8,12 +8,16 @@
 
 #include <linux/types.h>
 
+struct file;
+struct file_operations;
 struct mm_struct;
 struct mmu_interval_notifier;
 struct mmu_notifier;
 struct mmu_notifier_ops;
 struct module;
 struct page;
+struct proc_dir_entry;
+struct seq_file;
 
 bool mmu_notifier_helper_module_get(struct module *module);
 void mmu_notifier_helper_module_put(struct module *module);
@@ -27,5 +31,16 @@ int mmu_notifier_helper_get_user_page(struct mm_struct *mm, unsigned long addr,
 				      bool write, struct page **page);
 void mmu_notifier_helper_put_page(struct page *page);
 unsigned long mmu_notifier_helper_page_to_pfn(const struct page *page);
+
+/* linux/anon_inodes.h, linux/proc_fs.h: not among the kernel's bindings. */
+struct file *mmu_notifier_helper_anon_file(const char *name,
+					   const struct file_operations *fops,
+					   void *private_data, int flags);
+struct proc_dir_entry *mmu_notifier_helper_proc_folder(const char *name);
+struct proc_dir_entry *
+mmu_notifier_helper_proc_file(const char *name, struct proc_dir_entry *folder,
+			      int (*show)(struct seq_file *file, void *data),
+			      void *data);
+void mmu_notifier_helper_proc_remove(struct proc_dir_entry *entry);
 
 #endif

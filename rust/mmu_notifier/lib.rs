@@ -17,6 +17,7 @@
 //! | walks the CPU's page tables and caches what it finds | [`FlushOps`] with [`FlushSubscription`] |
 //! | maps some ranges | [`IntervalOps`] with [`IntervalSubscription`] |
 //! | one driver object for each process, shared by its users | [`Registry`], any of the first three |
+//! | is the CPU's, of another process | [`area::Area`] |
 //! | is software: accesses the pages itself | [`RangeMirror`], [`FlushMirror`], [`IntervalMirror`] |
 //!
 //! What no longer compiles stands in [`rules`], example by example.
@@ -26,6 +27,8 @@
 //!
 //! C header: [`include/linux/mmu_notifier.h`](srctree/include/linux/mmu_notifier.h)
 
+pub mod area;
+pub mod credentials;
 mod ffi;
 mod interval;
 mod mirror;
@@ -33,6 +36,7 @@ mod model;
 mod module_ref;
 mod ops;
 mod page;
+pub mod proc;
 mod range;
 mod registry;
 pub mod rules;
