@@ -74,8 +74,9 @@ def built():
         kbuild.make(kernel, copy / "doctests", log, arguments=[f"TOOLS={_HERE}"])
     tests = Doctests(copy / "doctests")
     for example in tests.to_run:
-        if _attributes(example) not in ("", "rust"):
-            raise Malformed(f"{example.place}: examples marked `{_attributes(example)}` are not known")
+        marked = _attributes(example)
+        if marked not in ("", "rust"):
+            raise Malformed(f"{example.place}: no examples are marked `{marked}` here")
     return tests
 
 
