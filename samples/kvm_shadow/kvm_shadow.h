@@ -73,7 +73,7 @@ struct kvm_shadow_stats {
 	__u64 retries;		/* lookups thrown away, an invalidation came between */
 	__u64 invalidations;	/* ranges told of by the VM */
 	__u64 pages_dropped;	/* entries that went with them */
-	__u64 aged;		/* ranges whose young bits the VM asked for */
+	__u64 aged;		/* ranges that the VM has aged */
 	__u64 released;		/* 1 when the address space is gone */
 };
 

@@ -68,6 +68,10 @@ impl MirrorOps for Shadow {
         state.stats.invalidations += 1;
     }
 
+    fn aged(&self, state: &mut State, _start: usize, _end: usize, _young: bool) {
+        state.stats.aged += 1;
+    }
+
     fn release(&self, state: &mut State) {
         state.stats.released = 1;
     }

@@ -79,6 +79,12 @@ pub trait MirrorOps: Send + Sync + Sized + 'static {
     #[inline]
     fn ended(&self, _range: &Range<'_>) {}
 
+    /// The VM has asked whether a translation of `start..end` is `young`, and none is any more.
+    ///
+    /// Context: atomic; under the lock. Not for an [`IntervalMirror`], which is not asked.
+    #[inline]
+    fn aged(&self, _state: &mut Self::State, _start: usize, _end: usize, _young: bool) {}
+
     /// The address space dies; the table is empty, and stays so.
     ///
     /// Context: under the lock, which is all that may keep it from sleeping.

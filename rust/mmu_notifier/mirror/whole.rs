@@ -227,6 +227,15 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> Side<T> {
         drop(locked);
         self.idle.notify_all();
     }
+
+    #[inline]
+    fn age(&self, start: usize, end: usize) -> bool {
+        let mut guard = self.locked.lock();
+        let locked = &mut *guard;
+        let young = locked.table.young(start..end, true);
+        self.ops.aged(&mut locked.state, start, end, young);
+        young
+    }
 }
 
 #[vtable]
@@ -251,11 +260,11 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> RangeOps for Side<T> {
     }
 
     fn clear_flush_young(&self, start: usize, end: usize) -> bool {
-        self.locked.lock().table.young(start..end, true)
+        self.age(start, end)
     }
 
     fn clear_young(&self, start: usize, end: usize) -> bool {
-        self.locked.lock().table.young(start..end, true)
+        self.age(start, end)
     }
 
     fn test_young(&self, addr: usize) -> bool {
@@ -283,11 +292,11 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> FlushOps for Side<T> {
     }
 
     fn clear_flush_young(&self, start: usize, end: usize) -> bool {
-        self.locked.lock().table.young(start..end, true)
+        self.age(start, end)
     }
 
     fn clear_young(&self, start: usize, end: usize) -> bool {
-        self.locked.lock().table.young(start..end, true)
+        self.age(start, end)
     }
 
     fn test_young(&self, addr: usize) -> bool {

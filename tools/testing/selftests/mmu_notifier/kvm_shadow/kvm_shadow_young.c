@@ -159,6 +159,7 @@ static bool start_damon(pid_t child, char *area)
 
 TEST_F(young, damon)
 {
+	struct kvm_shadow_stats before = ks_stats(self->fd), after;
 	struct held now;
 
 	if (!start_damon(self->child, self->area))
@@ -169,6 +170,9 @@ TEST_F(young, damon)
 	ASSERT_DONE(tell_damon("0/state", "off%.0lu", 0));
 	tell_damon("nr_kdamonds", "%lu", 0);
 	now = held(self->fd);
+	after = ks_stats(self->fd);
+	EXPECT_LT(before.aged, after.aged);
+	EXPECT_EQ(before.pages_dropped, after.pages_dropped);
 	EXPECT_EQ(HELD, now.present);
 	/* From an address inside of a page on it ages as many bytes as a page has. */
 	EXPECT_LE(HELD - WATCHED - 1, now.young);
