@@ -115,11 +115,10 @@ impl Table {
     #[inline]
     pub(crate) fn remove(&mut self, range: Range<usize>) -> usize {
         let before = self.len;
-        let mut next = self.leaves.cursor_lower_bound_mut(&page_of(range.start));
-        while let Some(here) = next {
-            if *here.current().0 >= range.end {
-                break;
-            }
+        let gone = page_of(range.start)..range.end;
+        let mut next = self.leaves.cursor_lower_bound_mut(&gone.start);
+        // Behind the last of all comes the one before it, again.
+        while let Some(here) = next.filter(|here| gone.contains(here.current().0)) {
             next = here.remove_current().0;
             self.len -= 1;
         }

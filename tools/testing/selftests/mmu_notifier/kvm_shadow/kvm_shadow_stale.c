@@ -78,6 +78,14 @@ TEST_F(stale, unmap)
 	EXPECT_REST_STAYS(3, 2);
 }
 
+/* Behind it the shadow holds nothing, before it all the rest. */
+TEST_F(stale, unmap_the_last)
+{
+	ASSERT_EQ(0, munmap(self->area + (PAGES - 1) * PAGE, PAGE));
+	EXPECT_GUEST_FAULTS(self->fd, GUEST_PAGE(PAGES - 1));
+	EXPECT_REST_STAYS(PAGES - 1, 1);
+}
+
 TEST_F(stale, map_over)
 {
 	ASSERT_EQ(self->area, mmap(self->area, PAGE, PROT_READ | PROT_WRITE,
