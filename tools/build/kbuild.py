@@ -2,6 +2,7 @@
 """Builds modules with the kernel's own build, in a copy of their sources, and wants it silent."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -102,4 +103,6 @@ def make(kernel, folder, log, clippy=False, arguments=()):
                               *(["CLIPPY=1"] if clippy else []), *arguments, "modules"], log)
     complaints = [line for line in said.splitlines() if not line.startswith(_EXPECTED)]
     if complaints:
+        # What is built already would be silent the next time.
+        shutil.rmtree(folder)
         raise BuildFailed("the build must be silent, but said:\n" + "\n".join(complaints))

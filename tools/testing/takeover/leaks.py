@@ -20,7 +20,7 @@ _CACHES = re.compile(r"^(mm_struct|task_struct|kmalloc-\S+) +(\d+)", re.MULTILIN
 _MODULES = ("kvm", "kvm_amd", "test_hmm")
 # What an mm outlives its process by: one a processor may still be borrowed by an idle task, and
 # khugepaged and ksmd each hold on to the one they stopped in.
-_BORROWED = 4
+BORROWED = 4
 _PAGE_KB = 4
 # The allocator of per-CPU memory keeps up to four empty pages for each processor, at its leisure.
 _PERCPU_KB = 2
@@ -43,7 +43,7 @@ def grown(before, after, takeovers):
     What each takeover leaves behind grows by its number; an idle kernel's own comings and goings
     stay far below half of that. A process or a reference that is left behind shows by itself.
     """
-    limits = {"mm_struct": _BORROWED, "VmallocUsed": takeovers * _PAGE_KB,
+    limits = {"mm_struct": BORROWED, "VmallocUsed": takeovers * _PAGE_KB,
               "Percpu": takeovers * _PERCPU_KB}
     return [f"{what}: {before.get(what, 0)} before, {amount} after"
             for what, amount in after.items()
@@ -54,14 +54,23 @@ def _varying(what, takeovers):
     return 0 if what.startswith("references") else takeovers // 2
 
 
+def address_spaces(vm):
+    """Returns how many mm_structs there are, as footprint() counts them."""
+    return min(_objects(vm)["mm_struct"] for _ in range(_LOOKS))
+
+
 def _look(vm):
-    vm.run(f"rmmod {FLUSHER} && insmod {MODULES}/{FLUSHER}.ko", check=True)
-    vm.settle()
-    # One file, which is not sysfs's: to look must not allocate.
-    sizes = {cache: int(used) for cache, used in _CACHES.findall(vm.read("/proc/slabinfo"))}
+    sizes = _objects(vm)
     memory = dict(re.findall(r"(\w+): +(\d+) kB", vm.read("/proc/meminfo")))
     sizes |= {name: int(memory[name]) for name in ("VmallocUsed", "Percpu")}
     for module in _MODULES:
         references = vm.run(f"cat /sys/module/{module}/refcnt").output.strip()
         sizes[f"references to {module}"] = int(references or 0)
     return sizes
+
+
+def _objects(vm):
+    vm.run(f"rmmod {FLUSHER} && insmod {MODULES}/{FLUSHER}.ko", check=True)
+    vm.settle()
+    # One file, which is not sysfs's: to look must not allocate.
+    return {cache: int(used) for cache, used in _CACHES.findall(vm.read("/proc/slabinfo"))}

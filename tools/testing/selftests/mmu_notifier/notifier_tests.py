@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds the driver and the programs of this directory and runs a program in a guest."""
+"""Builds the driver and the programs of this directory, or of one below, and runs a program."""
 
 import os
 import re
@@ -33,19 +33,40 @@ class Built:
 
 def built():
     """Returns the driver and the programs, made up to date first."""
+    return Built(_make(_HERE, _out()))
+
+
+def folders():
+    """The folders below this one with programs of their own: one for each sample driver."""
+    return sorted(makefile.parent.name for makefile in _HERE.glob("*/Makefile"))
+
+
+def built_in(folder):
+    """Returns the programs of a folder as {name: path}, in its order, made up to date first."""
+    out = _make(_HERE / folder, _out() / folder)
+    names = project.inside(["make", "--silent", "--eval=names: ; @echo $(PROGRAMS)", "names"],
+                           cwd=_HERE / folder, check=True, stdout=subprocess.PIPE, text=True)
+    return {name: out / name for name in names.stdout.split()}
+
+
+def _out():
+    return project.BUILD / "selftests" / project.kernel().release
+
+
+def _make(folder, out):
+    """Builds the programs of a folder in `out`, which it returns."""
     kernel = project.kernel()
-    out = project.BUILD / "selftests" / kernel.release
     with lock.held("building the notifier tests"):
         out.mkdir(parents=True, exist_ok=True)
         done = project.inside(
             ["make", f"-j{len(os.sched_getaffinity(0))}", f"SOURCE={kernel.source}",
              f"OBJDIR={kernel.objdir}", f"RELEASE={kernel.release}", f"OUT={out}"],
-            cwd=_HERE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-_LOG_TAIL:])
-        raise BuildFailed(f"the notifier tests did not build:\n{tail}")
-    return Built(out)
+        raise BuildFailed(f"the tests in {folder.name} did not build:\n{tail}")
+    return out
 
 
 def guest_of(tests):
@@ -74,8 +95,9 @@ def run(check, vm, program, core, prefix=""):
 
 
 def _reason(output, test):
-    """The harness's first word on why a test failed or was skipped."""
+    """The harness's first word on why a test failed or was skipped, or a plain program's last."""
     short = test.rpartition(".")[2]
     said = re.search(rf"^# \S+:\d+:{short}:(.*)$|^#\s+SKIP\s+(.*)$|^# {short}: (.*)$", output,
                      re.MULTILINE)
+    said = said or re.search(rf"^# (.*)\n(?:not )?ok \d+ {re.escape(test)}\b", output, re.MULTILINE)
     return next(filter(None, said.groups())).strip() if said else ""
