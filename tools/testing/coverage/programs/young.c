@@ -16,6 +16,8 @@
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
 #define SIZE	HUGE
+/* At most so many are kept apart. */
+#define GENERATIONS	4
 
 /* How many pages the machine holds and, to it, are young. */
 static size_t young(const char *area)
@@ -87,10 +89,18 @@ TEST_F(young, reclaim_huge)
 	RECLAIM();
 }
 
-/* Reaches mm/vmscan.c:lru_gen_look_around#1, mm/vmscan.c:lru_gen_look_around#2 */
+/*
+ * Reclaim makes all old itself before it takes the youngest generation, so the
+ * secondary has to use the pages again once they are in the oldest one.
+ * Reaches mm/vmscan.c:lru_gen_look_around#1, mm/vmscan.c:lru_gen_look_around#2
+ */
 TEST_F(young, reclaim_by_generations)
 {
 	PREPARE("y", MADV_NOHUGEPAGE);
+	for (int generation = 0; generation < GENERATIONS; generation++)
+		ASSERT_DONE(group_age());
+	EXPECT_EQ(0, young(self->area));
+	secondary_touch_read(self->area, SIZE);
 	RECLAIM();
 }
 
