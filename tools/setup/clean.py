@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 import lock
 import project
-from progress import Failed
+from progress import Failed, say
 from remove import remove
 
 # What a set-up makes; everything else under build/ comes from the sources.
@@ -23,6 +23,7 @@ def clean(everything: bool) -> None:
         for path in sorted(project.BUILD.iterdir()):
             if path.name in lock.NAMES or (path.name in _SETUP and not everything):
                 continue
+            say(f"  removing {path.relative_to(project.TOP)} ...")
             remove(path)
         if everything:
             remove(project.BUILD)
