@@ -42,11 +42,11 @@ struct secondary_class {
 	bool forgets_dirty;
 };
 
-#define SECONDARIES 6
+#define SECONDARIES 5
 extern const struct secondary_class *const secondary_classes[SECONDARIES];
 
 /* Which of them stand where. */
-enum { KVM_SHADOW_AT, GRU_RANGE_AT, GRU_FLUSH_AT, DMIRROR_AT, OTHER_DMIRROR_AT, XPMEM_AT };
+enum { KVM_SHADOW_AT, GRU_RANGE_AT, GRU_FLUSH_AT, DMIRROR_AT, XPMEM_AT };
 
 /* Opens number `which`; an unopened one, which nothing is done with, has fd -1. */
 void secondary_open(struct secondary *secondary, unsigned int which, char *arena, size_t size);
@@ -58,6 +58,6 @@ static inline bool secondary_is_open(const struct secondary *secondary)
 
 void secondary_close(struct secondary *secondary);
 
-extern const struct secondary_class kvm_shadow, gru_range, gru_flush, dmirror, other_dmirror, xpmem;
+extern const struct secondary_class kvm_shadow, gru_range, gru_flush, dmirror, xpmem;
 
 #endif

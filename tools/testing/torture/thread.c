@@ -3,7 +3,9 @@
 #include "thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "compare.h"
 #include "operations.h"
@@ -37,6 +39,9 @@ void thread_prepare(struct thread *thread, unsigned int number)
 		if (secondary_is_open(&thread->secondary[which]))
 			shared->open[which]++;
 	}
+	thread->device = open("/dev/hmm_dmirror0", O_RDWR | O_CLOEXEC);
+	if (thread->device < 0)
+		report_broken(&thread->place, "no device", errno);
 	for (unsigned int region = 0; region < REGIONS; region++) {
 		thread->place.region = region_kind[region].name;
 		if (!region_create(&thread->region[region], region, thread->arena))
@@ -80,4 +85,5 @@ void thread_close(struct thread *thread)
 {
 	for (unsigned int which = 0; which < SECONDARIES; which++)
 		secondary_close(&thread->secondary[which]);
+	close(thread->device);
 }

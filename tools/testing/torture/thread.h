@@ -15,6 +15,7 @@ struct thread {
 	char *arena;
 	struct region region[REGIONS];
 	struct secondary secondary[SECONDARIES];
+	int device;			/* that pages move to */
 	struct bounce *bounce;
 	uint64_t written;		/* the last value; those to come are greater */
 	struct place place;

@@ -74,14 +74,12 @@ int userfault_register(struct region *region, unsigned int first, unsigned int c
 	return ioctl(region->userfault, UFFDIO_REGISTER, &range) ? -errno : 0;
 }
 
-int userfault_protect(struct region *region, unsigned int first, unsigned int count,
-		      uint64_t unused)
+int userfault_protect(struct region *region, unsigned int first, unsigned int count)
 {
 	struct uffdio_writeprotect range = {
 		.range = { .start = (uintptr_t)region_address(region, first), .len = count * PAGE },
 		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 	};
 
-	(void)unused;
 	return ioctl(region->userfault, UFFDIO_WRITEPROTECT, &range) ? -errno : 0;
 }

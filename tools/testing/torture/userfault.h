@@ -12,7 +12,6 @@ bool userfault_start(struct region *region);
 int userfault_register(struct region *region, unsigned int first, unsigned int count);
 
 /* Write protects pages: the next write to each one has to ask. 0 or -errno. */
-int userfault_protect(struct region *region, unsigned int first, unsigned int count,
-		      uint64_t unused);
+int userfault_protect(struct region *region, unsigned int first, unsigned int count);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "compare.h"
@@ -14,6 +15,9 @@
 
 /* What the stream of numbers of the one who reads along is called. */
 #define HAMMER (1ULL << 32)
+/* So many reads, and then so many nanoseconds for those who change something. */
+#define BURST 16
+#define PAUSE 5000000
 
 static struct thread *threads;
 static unsigned int thread_count;
@@ -30,6 +34,7 @@ static void *hammer(void *argument)
 {
 	struct bounce *bounce = mmap(NULL, sizeof(*bounce), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const struct timespec pause = { .tv_nsec = PAUSE };
 
 	(void)argument;
 	for (uint64_t number = 0; bounce != MAP_FAILED && !hammer_over && !shared->over; number++) {
@@ -37,6 +42,8 @@ static void *hammer(void *argument)
 
 		compare_concurrently(&threads[random % thread_count],
 				     (random >> 8) % SECONDARIES, random >> 12, bounce);
+		if (number % BURST == 0)
+			nanosleep(&pause, NULL);
 	}
 	return NULL;
 }

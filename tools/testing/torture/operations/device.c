@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Device memory and exclusive access, through test_hmm's first mirror. */
+/*
+ * Device memory and exclusive access, by a mirror of test_hmm's that nothing is read through: it
+ * would take a page that has moved to its own memory for one of the system's, and crash.
+ */
 #include <errno.h>
 #include <sys/ioctl.h>
 
@@ -15,7 +18,7 @@ static int command(struct thread *thread, unsigned long number, char *address, u
 		.npages = pages,
 	};
 
-	return ioctl(thread->secondary[DMIRROR_AT].fd, number, &command) ? -errno : 0;
+	return ioctl(thread->device, number, &command) ? -errno : 0;
 }
 
 static int move(struct thread *thread, struct region *region, const struct step *step,
@@ -56,7 +59,7 @@ static void check_alone(struct thread *thread, char *address)
 		uint64_t value;
 		int result;
 
-		if (number == DMIRROR_AT || !secondary_is_open(secondary))
+		if (!secondary_is_open(secondary))
 			continue;
 		result = (secondary->class->peek ? secondary->class->peek
 						 : secondary->class->read)(secondary, address,

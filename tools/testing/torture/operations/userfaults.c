@@ -11,26 +11,29 @@
 #include "operations.h"
 #include "userfault.h"
 
-/* Write protects pages that are there; who writes next has to ask. */
-int op_guard(struct thread *thread, struct region *region, const struct step *step)
+static int guard_run(struct region *region, unsigned int first, unsigned int count,
+		     uint64_t unused)
 {
-	unsigned int end = step->first + step->count;
 	int result;
 
-	(void)thread;
-	for (unsigned int page = step->first; page < end; page++) {
+	(void)unused;
+	/* What is not there is not protected. */
+	for (unsigned int page = first; page < first + count; page++) {
 		uint64_t value;
 
 		cpu_read(region_address(region, page), &value);
 	}
-	result = region_for_runs(region, step->first, step->count, NO_ACCESS, WRITABLE,
-				 userfault_protect, 0);
-	if (result)
-		return result;
-	for (unsigned int page = step->first; page < end; page++)
-		if (region->page[page].access >= READABLE)
-			region->guarded[page] = true;
-	return 0;
+	result = userfault_protect(region, first, count);
+	for (unsigned int page = first; !result && page < first + count; page++)
+		region->guarded[page] = true;
+	return result;
+}
+
+/* Write protects pages; who writes next has to ask. */
+int op_guard(struct thread *thread, struct region *region, const struct step *step)
+{
+	(void)thread;
+	return region_for_runs(region, step->first, step->count, READABLE, WRITABLE, guard_run, 0);
 }
 
 /* Moves a page in from elsewhere, to where there is none: UFFDIO_MOVE. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * test_hmm's mirrors: interval subscriptions of the kernel's own. The first one has memory that
- * pages can move to. They transfer whole pages, and cannot be asked what they hold.
+ * A mirror of test_hmm's: an interval subscription of the kernel's own. It transfers whole pages, and
+ * cannot be asked what it holds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +11,7 @@
 #include "secondaries.h"
 #include "test_hmm_uapi.h"
 
-static int first_open(struct secondary *secondary, size_t size)
-{
-	(void)size;
-	secondary->fd = open("/dev/hmm_dmirror0", O_RDWR | O_CLOEXEC);
-	return secondary->fd < 0 ? -errno : 0;
-}
-
-static int other_open(struct secondary *secondary, size_t size)
+static int dmirror_open(struct secondary *secondary, size_t size)
 {
 	(void)size;
 	secondary->fd = open("/dev/hmm_dmirror1", O_RDWR | O_CLOEXEC);
@@ -52,15 +45,7 @@ static int dmirror_write(struct secondary *secondary, char *address, uint64_t va
 
 const struct secondary_class dmirror = {
 	.name = "dmirror",
-	.open = first_open,
-	.read = dmirror_read,
-	.write = dmirror_write,
-	.forgets_dirty = true,
-};
-
-const struct secondary_class other_dmirror = {
-	.name = "other_dmirror",
-	.open = other_open,
+	.open = dmirror_open,
 	.read = dmirror_read,
 	.write = dmirror_write,
 	.forgets_dirty = true,

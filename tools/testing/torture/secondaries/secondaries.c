@@ -8,7 +8,6 @@ const struct secondary_class *const secondary_classes[SECONDARIES] = {
 	[GRU_RANGE_AT] = &gru_range,
 	[GRU_FLUSH_AT] = &gru_flush,
 	[DMIRROR_AT] = &dmirror,
-	[OTHER_DMIRROR_AT] = &other_dmirror,
 	[XPMEM_AT] = &xpmem,
 };
 
