@@ -9,6 +9,7 @@ _TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_TESTING.parent / "lib"), str(_TESTING / "upstream"),
                 str(_TESTING / "takeover")]
 
+import hmm_load  # noqa: E402
 import leaks  # noqa: E402
 import tap  # noqa: E402
 
@@ -43,6 +44,31 @@ class Tap(unittest.TestCase):
     def test_counts(self):
         verdicts = tap.results(_OUTPUT).values()
         self.assertEqual(tap.counts(verdicts), "2 pass, 1 skip, 1 fail")
+
+
+class HmmLoad(unittest.TestCase):
+    GOOD = "1..2\nok 1 hmm.a.reads\nok 2 hmm.b.writes\n"
+    SLOW = ("1..2\n# reads: Test terminated by timeout\n#          FAIL  hmm.a.reads\n"
+            "not ok 1 hmm.a.reads\nok 2 hmm.b.writes\n")
+    BAD = "1..2\nok 1 hmm.a.reads\nnot ok 2 hmm.b.writes\n"
+
+    def test_good(self):
+        self.assertEqual(hmm_load.judge([self.GOOD, self.GOOD, "1..2\nok 1"]), [])
+
+    def test_out_of_time_in_one_pass(self):
+        self.assertEqual(hmm_load.judge([self.GOOD, self.SLOW, self.SLOW]), [])
+
+    def test_out_of_time_in_all_passes(self):
+        self.assertEqual(hmm_load.judge([self.SLOW, self.SLOW, ""]), ["hmm.a.reads: never in time"])
+
+    def test_failed(self):
+        for passes in ([self.GOOD, self.BAD, ""], [self.GOOD, self.BAD]):
+            with self.subTest(passes):
+                self.assertEqual(hmm_load.judge(passes), ["hmm.b.writes: fail and pass"])
+
+    def test_no_whole_pass(self):
+        self.assertEqual(hmm_load.judge([self.GOOD]), ["not one pass was whole"])
+        self.assertEqual(hmm_load.judge([]), ["not one pass was whole"])
 
 
 class Leaks(unittest.TestCase):
