@@ -3,11 +3,11 @@
  * Changes memory in all ways that there are and sees that each secondary MMU sees what the
  * processor sees.
  *
- * usage: torture [-n SECONDS] [-s SEED] [-p PROCESSES] [-t THREADS] [-c STEPS]
+ * usage: torture [-n SECONDS] [-s SEED] [-p PROCESSES] [-t THREADS] [-c STEPS] [-x SECONDARY]...
  *        torture -l THREAD [-s SEED] -c STEPS
  *
  * Runs until the time is over, or each thread has done its steps (-c), or a stale read is found,
- * and prints what it did as a line of JSON. With -l it lists the plan of a thread instead, which
+ * and prints what it did as a line of JSON; -x leaves a secondary out. With -l it lists the plan of a thread instead, which
  * depends on the seed and the thread's number alone. Exit status: 0, 1 for a stale read, 2 if the
  * torture itself did not go as planned.
  */
@@ -36,12 +36,13 @@ struct options {
 	unsigned int processes, threads;
 	uint64_t steps;
 	long listed;
+	unsigned int left_out;
 };
 
 static int usage(void)
 {
 	fprintf(stderr, "usage: torture [-n SECONDS] [-s SEED] [-p PROCESSES] [-t THREADS] "
-			"[-c STEPS]\n       torture -l THREAD [-s SEED] -c STEPS\n");
+			"[-c STEPS] [-x SECONDARY]...\n       torture -l THREAD [-s SEED] -c STEPS\n");
 	return 2;
 }
 
@@ -57,6 +58,15 @@ static int list_plan(const struct options *options)
 		for (unsigned int i = 0; i < SAMPLE; i++)
 			printf("%u%c", step.sample[i], i + 1 < SAMPLE ? ',' : '\n');
 	}
+	return 0;
+}
+
+/* The bit of a secondary; 0 for a name that is none's. */
+static unsigned int secondary_bit(const char *name)
+{
+	for (unsigned int number = 0; number < SECONDARIES; number++)
+		if (!strcmp(name, secondary_classes[number]->name))
+			return 1U << number;
 	return 0;
 }
 
@@ -150,7 +160,7 @@ int main(int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt(argc, argv, "n:s:p:t:c:l:")) != -1) {
+	while ((option = getopt(argc, argv, "n:s:p:t:c:l:x:")) != -1) {
 		switch (option) {
 		case 'n':
 			options.seconds = atof(optarg);
@@ -170,6 +180,11 @@ int main(int argc, char **argv)
 		case 'l':
 			options.listed = atol(optarg);
 			break;
+		case 'x':
+			if (!secondary_bit(optarg))
+				return usage();
+			options.left_out |= secondary_bit(optarg);
+			break;
 		default:
 			return usage();
 		}
@@ -184,6 +199,7 @@ int main(int argc, char **argv)
 	if (shared == MAP_FAILED)
 		return 2;
 	shared->seed = options.seed;
+	shared->left_out = options.left_out;
 	if (!share_lock(&shared->reclaim))
 		return 2;
 	return torture(&options);

@@ -40,6 +40,7 @@ struct shared {
 	atomic_bool stale;		/* the first one to set it reports */
 	atomic_bool broken;		/* the torture itself is */
 	uint64_t seed;
+	unsigned int left_out;		/* secondaries, a bit each */
 	atomic_ulong steps, comparisons;
 	struct count_of_operation operation[OPERATIONS_MAX];
 	struct count_of_operation chore[CHORES_MAX];

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import lock
 import project
+import samples
+import upstream
 
 _HERE = Path(__file__).resolve().parent
 _LOG_TAIL = 30
 _OUT = project.BUILD / "torture"
 
 IN_GUEST = "/bin/torture"
+DRIVERS = ("kvm_shadow", "gru", "xpmem")
+SECONDARIES = ("kvm_shadow", "gru_range", "gru_flush", "dmirror", "xpmem")
+_SEED = "1"
 # What it takes to set up and to come to an end, on a busy machine.
 _GRACE = 300
 
@@ -39,14 +44,23 @@ def built(programs):
     return _OUT / "torture"
 
 
-def guest_of(program, modules):
-    """The guest that the torture needs, as arguments for one; `modules` by path."""
+def guest(note=lambda text: None):
+    """The guest that the torture needs, with all that it is made of built, as arguments for one."""
+    programs = upstream.built(note)
+    drivers = samples.built()
     return {
-        "programs": {IN_GUEST: program}, "modules": ["zram num_devices=2", "ext4", *modules],
+        "programs": {IN_GUEST: built(programs)},
+        "modules": ["zram num_devices=2", "ext4", programs.test_hmm,
+                    *(drivers[name] for name in DRIVERS)],
         # Two nodes to migrate between. What is freed is wiped, so that who still reads it shows.
         # DAMON takes references to pages to look at them, which keeps them from migrating.
         "cmdline": "numa=fake=2 init_on_free=1 damon_stat.enabled=N",
     }
+
+
+def seed():
+    """The seed that the environment asks for."""
+    return int(os.environ.get("SEED") or _SEED, 0)
 
 
 # Where pages go to: swap space, a file system that writes back, huge pages, and a control group

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "shared.h"
+
 const struct secondary_class *const secondary_classes[SECONDARIES] = {
 	[KVM_SHADOW_AT] = &kvm_shadow,
 	[GRU_RANGE_AT] = &gru_range,
@@ -16,6 +18,8 @@ void secondary_open(struct secondary *secondary, unsigned int which, char *arena
 	*secondary = (struct secondary){
 		.class = secondary_classes[which], .fd = -1, .arena = arena,
 	};
+	if (shared->left_out & 1U << which)
+		return;
 	if (secondary->class->open(secondary, size))
 		secondary_close(secondary);
 }
