@@ -68,8 +68,7 @@ pub(crate) trait Tlb: Send + Sync {
             not_interrupted()?;
             let mut guard = self.lock();
             if let Some(mut frame) = guard.get(addr, Access::Write) {
-                frame.write(addr % PAGE_SIZE, from);
-                return Ok(());
+                return frame.write(addr % PAGE_SIZE, from);
             }
             guard.state_mut().stats.misses += 1;
             drop(guard);

@@ -243,20 +243,20 @@ struct churn {
 	unsigned int forks;
 };
 
+static void stay(void *arg __attribute__((unused)))
+{
+	for (;;)
+		pause();
+}
+
 static long fork_all_the_time(void *arg)
 {
 	struct churn *churn = arg;
 	pid_t kept = 0;
 
 	while (!churn->end) {
-		pid_t child = fork();
+		pid_t child = child_start(stay, NULL);
 
-		if (child < 0)
-			return -1;
-		if (!child) {
-			for (;;)
-				pause();
-		}
 		if (kept) {
 			kill(kept, SIGKILL);
 			child_wait(kept);
@@ -334,6 +334,56 @@ TEST_F(tlb, a_word_that_is_stored)
 	EXPECT_EQ(0, job_join(&forking));
 	note("%u forks, %llu drop-ins", churn.forks,
 	     (unsigned long long)gru_stats(self->fd).drop_ins);
+}
+
+struct dropper {
+	int fd;
+	char *from;
+	_Atomic bool end;
+};
+
+static long drop_in_all_the_time(void *arg)
+{
+	struct dropper *dropper = arg;
+	uint64_t value;
+
+	while (!dropper->end)
+		if (gru_flush(dropper->fd) ||
+		    gru_load(dropper->fd, dropper->from, &value))
+			return -1;
+	return 0;
+}
+
+#define REPLACEMENTS	100
+#define COLLISIONS	20
+
+/*
+ * Another thread drops the page in all the time, and meets its replacement now
+ * and then: between having looked it up and having entered it.
+ */
+TEST_F(tlb, a_page_that_is_replaced)
+{
+	struct dropper dropper = { .fd = self->fd, .from = self->area };
+	volatile uint64_t *word = (void *)self->area;
+	struct gru_stats stats;
+	struct job dropping;
+	uint64_t n = 0;
+
+	job_start(&dropping, drop_in_all_the_time, &dropper);
+	do {
+		uint64_t seen = 0;
+
+		ASSERT_DONE(madvise(self->area, PAGE, MADV_DONTNEED));
+		*word = ++n;
+		ASSERT_EQ(0, gru_load(self->fd, self->area, &seen));
+		ASSERT_EQ(n, seen);
+		stats = gru_stats(self->fd);
+	} while (n < REPLACEMENTS || stats.refused < COLLISIONS);
+	dropper.end = true;
+	EXPECT_EQ(0, job_join(&dropping));
+	note("%llu replacements, %llu drop-ins, %llu refused",
+	     (unsigned long long)n, (unsigned long long)stats.drop_ins,
+	     (unsigned long long)stats.refused);
 }
 
 TEST_HARNESS_MAIN
