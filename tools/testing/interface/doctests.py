@@ -50,14 +50,15 @@ class Doctests:
 
         Raises AssertionError when it did not, or not for the reasons stated and for these only.
         """
-        assert example.verdict == "ok", f"{example.verdict}, see examples.log"
         marked = _MUST_FAIL.fullmatch(_attributes(example))
         assert marked, f"marked `{_attributes(example)}`, not compile_fail,E and a number"
         stated = marked[1].strip(",").split(",")
         [said] = self._folder.glob(f"examples/{example.function}*.stderr")
         errors = _ERROR.findall(said.read_text())
+        assert errors, "it compiles"
         others = [f"{code or 'error'}: {text}" for code, text in errors if code not in stated]
-        assert not others, f"beside {' '.join(stated)} the compiler says: {'; '.join(others)}"
+        assert not others, f"instead of {' '.join(stated)} the compiler says {'; '.join(others)}"
+        assert example.verdict == "ok", f"{example.verdict}, see examples.log"
         return " ".join(stated)
 
 
