@@ -29,28 +29,28 @@
 //!
 //! int main(void)
 //! {
-//!	int vm = open(KVM_SHADOW_DEVICE, O_RDWR);
-//!	uint64_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-//!			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-//!	uint64_t seen = 0;
-//!	struct kvm_shadow_slot slot = {
-//!		.guest_addr = 0x100000, .size = 4096, .user_addr = (uintptr_t)page,
-//!	};
-//!	struct kvm_shadow_memory read = {
-//!		.guest_addr = 0x100008, .length = sizeof(seen), .buffer = (uintptr_t)&seen,
-//!	};
+//!     int vm = open(KVM_SHADOW_DEVICE, O_RDWR);
+//!     uint64_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+//!                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+//!     uint64_t seen = 0;
+//!     struct kvm_shadow_slot slot = {
+//!         .guest_addr = 0x100000, .size = 4096, .user_addr = (uintptr_t)page,
+//!     };
+//!     struct kvm_shadow_memory read = {
+//!         .guest_addr = 0x100008, .length = sizeof(seen), .buffer = (uintptr_t)&seen,
+//!     };
 //!
-//!	page[1] = 42;
-//!	if (vm < 0 || ioctl(vm, KVM_SHADOW_SET_SLOT, &slot) || ioctl(vm, KVM_SHADOW_READ, &read))
-//!		return 1;
-//!	printf("the guest sees %lu\n", seen);		/* 42 */
-//!	madvise(page, 4096, MADV_DONTNEED);
-//!	if (!ioctl(vm, KVM_SHADOW_PEEK, &read))		/* ENODATA: its entry is gone */
-//!		return 1;
-//!	if (ioctl(vm, KVM_SHADOW_READ, &read))
-//!		return 1;
-//!	printf("the guest sees %lu\n", seen);		/* 0 */
-//!	return 0;
+//!     page[1] = 42;
+//!     if (vm < 0 || ioctl(vm, KVM_SHADOW_SET_SLOT, &slot) || ioctl(vm, KVM_SHADOW_READ, &read))
+//!         return 1;
+//!     printf("the guest sees %lu\n", seen);          /* 42 */
+//!     madvise(page, 4096, MADV_DONTNEED);
+//!     if (!ioctl(vm, KVM_SHADOW_PEEK, &read))        /* ENODATA: its entry is gone */
+//!         return 1;
+//!     if (ioctl(vm, KVM_SHADOW_READ, &read))
+//!         return 1;
+//!     printf("the guest sees %lu\n", seen);          /* 0 */
+//!     return 0;
 //! }
 //! ```
 

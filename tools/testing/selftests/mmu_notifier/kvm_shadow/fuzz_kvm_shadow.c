@@ -15,8 +15,13 @@
 #define MAX_LENGTH	(3 * PAGE)
 #define OPERATIONS	6000
 
+#define RW		(PROT_READ | PROT_WRITE)
+
 /* All guest memory lies below this, as does what is asked for beside it. */
 #define GUEST_PAGES	64
+
+/* So few that each is set, and asked about, often. */
+#define USED_SLOTS	4
 
 struct slot {
 	bool there;
@@ -36,7 +41,7 @@ static char *area;
 static char *nowhere;
 static int vm;
 static __u64 seed, state;
-static unsigned long done;
+static unsigned long done, succeeded;
 
 static __u64 number(__u64 below)
 {
@@ -72,6 +77,7 @@ static void judge(const char *what, int ret, int error)
 	if (got != error)
 		wrong("%s: %s, expected %s", what, got ? strerrorname_np(got) : "success",
 		      error ? strerrorname_np(error) : "success");
+	succeeded += !ret;
 }
 
 static void compare(const char *what, const void *got, const void *wanted, size_t length)
@@ -115,14 +121,20 @@ static int check_guest(__u64 guest, __u64 length, bool writes)
 	return 0;
 }
 
-/* Mostly among the slots, at times far away. */
+/* Mostly in a slot, else around the slots, at times far away. */
 static __u64 some_guest(void)
 {
 	static const __u64 far[] = { 0, PAGE, 1UL << 47, 1UL << 63, ~0UL, ~0UL - PAGE + 1 };
+	const struct slot *slot = slots + number(USED_SLOTS);
+	__u64 page = number(GUEST_PAGES);
 
 	if (one_in(30))
 		return far[number(sizeof(far) / sizeof(far[0]))];
-	return GUEST_PAGE(number(GUEST_PAGES)) + (one_in(2) ? 0 : number(PAGE));
+	while (!slot->there && !one_in(4))
+		slot = slots + number(USED_SLOTS);
+	if (slot->there && !one_in(8))
+		page = slot->guest + number(slot->pages);
+	return GUEST_PAGE(page) + (one_in(2) ? 0 : number(PAGE));
 }
 
 static __u64 some_length(void)
@@ -131,7 +143,7 @@ static __u64 some_length(void)
 
 	if (one_in(10))
 		return odd[number(sizeof(odd) / sizeof(odd[0]))];
-	return 1 + number(one_in(3) ? MAX_LENGTH : 64);
+	return 1 + number(one_in(5) ? MAX_LENGTH : 64);
 }
 
 static void mark_dirty(size_t page)
@@ -234,7 +246,7 @@ static void try_states(void)
 
 static void try_dirty(void)
 {
-	unsigned int which = one_in(20) ? (unsigned int)number(1UL << 32) : number(4);
+	unsigned int which = one_in(20) ? (unsigned int)number(1UL << 32) : number(USED_SLOTS);
 	struct kvm_shadow_dirty arg = { which, 0, 0 };
 	__u64 bitmap = ~0UL, wanted = 0;
 	struct slot *slot = slots + which % KVM_SHADOW_SLOTS;
@@ -293,10 +305,10 @@ static void try_set_slot(void)
 	struct slot wanted = {
 		.there = true,
 		.guest = number(GUEST_PAGES - AREA_PAGES),
-		.pages = 1 + number(AREA_PAGES),
+		.pages = 1 + number(one_in(4) ? AREA_PAGES : 8),
 		.flags = (unsigned int)number(4),
 	};
-	unsigned int which = number(4);
+	unsigned int which = number(USED_SLOTS);
 	struct kvm_shadow_slot arg;
 	int error;
 
@@ -342,7 +354,7 @@ static void try_set_slot(void)
 
 static void try_delete_slot(void)
 {
-	unsigned int which = one_in(10) ? (unsigned int)number(1UL << 32) : number(4);
+	unsigned int which = one_in(10) ? (unsigned int)number(1UL << 32) : number(USED_SLOTS);
 	int error = EINVAL;
 
 	if (which < KVM_SHADOW_SLOTS)
@@ -388,20 +400,23 @@ static void map_page(size_t page, int prot)
 /* The process changes its memory, and what it is. */
 static void change_memory(void)
 {
-	static const int prots[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };
+	static const int prots[] = { PROT_NONE, PROT_READ, RW, RW, RW };
 	size_t page = number(AREA_PAGES), offset = number(AREA_SIZE);
-	int status, prot = prots[number(3)], advice;
+	int status, prot = prots[number(5)], advice;
 	char *at = area + page * PAGE;
 	pid_t child;
 
-	switch (number(7)) {
+	switch (number(9)) {
 	case 0:
-		munmap(at, PAGE);
+		if (munmap(at, PAGE))
+			ksft_exit_fail_msg("munmap: %s\n", strerror(errno));
 		rights[page] = 0;
 		break;
 	case 1:
 	case 2:
-		map_page(page, PROT_READ | PROT_WRITE);
+	case 7:
+	case 8:
+		map_page(page, RW);
 		break;
 	case 3:
 		if (!mprotect(at, PAGE, prot))
@@ -433,13 +448,14 @@ static void compare_memory(void)
 			compare("memory", area + page * PAGE, content + page * PAGE, PAGE);
 }
 
-static void reopen(void)
+static void new_machine(void)
 {
-	close(vm);
 	vm = ks_open();
 	if (vm < 0)
 		ksft_exit_fail_msg("%s: %s\n", KVM_SHADOW_DEVICE, strerror(errno));
 	memset(slots, 0, sizeof(slots));
+	for (int i = 0; i < USED_SLOTS; i++)
+		try_set_slot();
 }
 
 static void one_operation(void)
@@ -481,8 +497,10 @@ static void one_operation(void)
 	}
 	if (one_in(50))
 		compare_memory();
-	if (one_in(500))
-		reopen();
+	if (one_in(1000)) {
+		close(vm);
+		new_machine();
+	}
 }
 
 int main(int argc, char **argv)
@@ -498,12 +516,12 @@ int main(int argc, char **argv)
 	area = (char *)(1UL << 40);
 	nowhere = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (size_t page = 0; page < AREA_PAGES; page++)
-		map_page(page, PROT_READ | PROT_WRITE);
-	vm = -1;
-	reopen();
+		map_page(page, RW);
+	new_machine();
 	for (done = 0; done < operations; done++)
 		one_operation();
 	compare_memory();
+	ksft_print_msg("%lu ioctls succeeded\n", succeeded);
 	ksft_test_result_pass("fuzz_kvm_shadow\n");
 	ksft_finished();
 }
