@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """The guest that the programs need, and running them in it."""
 
-import test_programs
-import samples
-import tap
-import upstream
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "selftests/mmu_notifier"))
+
+import notifier_tests  # noqa: E402
+import samples  # noqa: E402
+import tap  # noqa: E402
+import test_programs  # noqa: E402
+import upstream  # noqa: E402
 
 _MODULES = ("zram num_devices=2", "hwpoison-inject", "ext4", "nd_e820", "nd_pmem", "device_dax",
             "dax_pmem")
@@ -12,9 +18,10 @@ _SAMPLES = ("kvm_shadow", "gru")
 # Only to end what hangs: each test has a limit of its own in the harness.
 _TIMEOUT = 240
 
-# Two nodes to migrate between; memory that the kernel takes for a persistent device's, above 4 GiB;
-# and pages that are zero as soon as they are free, so that a stale translation reads something else.
-_CMDLINE = "numa=fake=2 memmap=2G!4G init_on_free=1"
+# Two nodes to migrate between, but only when a test says so; memory that the kernel takes for a
+# persistent device's, above 4 GiB; and pages that are zero as soon as they are free, so that a
+# stale translation reads something else.
+_CMDLINE = "numa=fake=2 numa_balancing=disable memmap=2G!4G init_on_free=1"
 _SETUP = """
 echo 512M > /sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0
 echo 64M > /sys/block/zram1/disksize && mke2fs -b 4096 /dev/zram1
@@ -31,7 +38,7 @@ def arguments(note):
     drivers = samples.built()
     return {"programs": test_programs.built(), "cmdline": _CMDLINE,
             "modules": [*_MODULES, *(drivers[name] for name in _SAMPLES),
-                        upstream.built(note).test_hmm]}
+                        upstream.built(note).test_hmm, notifier_tests.built().driver]}
 
 
 def prepare(vm):

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "area.h"
+#include "knob.h"
 
 #define PRESENT	(1ULL << 63)
 #define FRAME	((1ULL << 55) - 1)
@@ -68,4 +69,10 @@ size_t area_huge(const char *area, size_t size)
 	for (int i = 0; i < found; i++)
 		huge += regions[i].end - regions[i].start;
 	return huge;
+}
+
+int area_settle(void)
+{
+	/* Drops what is cached of files as well, which is no matter here. */
+	return knob_write("/proc/sys/vm/drop_caches", "1");
 }

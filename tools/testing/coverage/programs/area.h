@@ -33,4 +33,10 @@ uint64_t area_frame(const char *page);
 /* How many bytes of the area are mapped in pieces of 2 MiB. */
 size_t area_huge(const char *area, size_t size);
 
+/*
+ * Has all new pages leave the lists of the processors that made them, where
+ * nobody looks for pages to take or to move; 0, or -1 with errno.
+ */
+int area_settle(void);
+
 #endif

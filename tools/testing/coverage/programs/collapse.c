@@ -90,7 +90,11 @@ FIXTURE_TEARDOWN(collapse_file)
 	knobs_restore();
 }
 
-/* Reaches mm/khugepaged.c:retract_page_tables */
+/*
+ * The pages are taken out of the other mapping before its table is, and cannot
+ * come back in between: that its table goes is told to who walks it.
+ * Reaches mm/khugepaged.c:retract_page_tables
+ */
 TEST_F(collapse_file, the_other_loses_its_table)
 {
 	secondary_touch(self->area, HUGE);

@@ -11,6 +11,7 @@
 #include "kselftest_harness.h"
 #include "area.h"
 #include "knob.h"
+#include "kvm_shadow.h"
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define ADMIN	"/sys/kernel/mm/damon/admin/kdamonds/"
@@ -80,7 +81,19 @@ static int watch(const char *operations, unsigned long start, size_t size, bool 
 	return error;
 }
 
-/* Uses the area through the machine until DAMON has told so often enough. */
+static bool all_old(const char *area, size_t size)
+{
+	for (size_t i = 0; i < size; i += PAGE)
+		if ((secondary_state(area + i) & (KVM_SHADOW_PRESENT | KVM_SHADOW_YOUNG)) !=
+		    KVM_SHADOW_PRESENT)
+			return false;
+	return true;
+}
+
+/*
+ * Uses the area through the machine until DAMON has told so often enough, then
+ * no longer, until DAMON has made all of it old.
+ */
 static const char *use(char *area, size_t size, bool filtered)
 {
 	const char *count = filtered ? ADMIN STATS "sz_ops_filter_passed"
@@ -96,6 +109,8 @@ static const char *use(char *area, size_t size, bool filtered)
 		}
 		tell(&error, "0/state", "update_schemes_stats");
 	}
+	if (!error)
+		AWAIT(all_old(area, size));
 	return error ? strerror(error) : NULL;
 }
 
@@ -103,27 +118,31 @@ FIXTURE(damon) {
 	char *area;
 };
 
+static void stop(void)
+{
+	knob_write(ADMIN "0/state", "off");
+	knob_write(ADMIN "nr_kdamonds", "0");
+}
+
 FIXTURE_SETUP(damon)
 {
+	/* A test that did not end may have left it running. */
+	stop();
 	ASSERT_DONE(knob_set(THP "enabled", "madvise"));
 }
 
 FIXTURE_TEARDOWN(damon)
 {
-	knob_write(ADMIN "0/state", "off");
-	knob_write(ADMIN "nr_kdamonds", "0");
+	stop();
 	knobs_restore();
 }
-
-/* New pages wait on a list of their processor, where DAMON does not see them. */
-#define SETTLE() ASSERT_DONE(knob_write("/proc/sys/vm/drop_caches", "1"))
 
 #define PREPARE(area, size) do {		\
 	ASSERT_NE(NULL, area);			\
 	secondary_map(area, size);		\
 	secondary_fill(area, size);		\
 	secondary_touch(area, size);		\
-	SETTLE();				\
+	ASSERT_DONE(area_settle());		\
 } while (0)
 
 /* Reaches mm/damon/ops-common.c:damon_ptep_mkold, mm/damon/vaddr.c:damon_young_pmd_entry#2 */

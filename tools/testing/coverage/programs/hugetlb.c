@@ -56,7 +56,11 @@ TEST_F(hugetlb, fork_and_write)
 	EXPECT_EQ(0, status);
 }
 
-/* Reaches mm/hugetlb.c:move_hugetlb_page_tables */
+/*
+ * The old mapping goes right after its pages have been moved, under the same
+ * lock, which by itself takes its translations.
+ * Reaches mm/hugetlb.c:move_hugetlb_page_tables
+ */
 TEST_F(hugetlb, mremap)
 {
 	char *to = area_private(SIZE);

@@ -6,6 +6,7 @@
 #include "kselftest_harness.h"
 #include "area.h"
 #include "knob.h"
+#include "pause.h"
 
 #define KSM	"/sys/kernel/mm/ksm/"
 #define PAGES	8
@@ -13,6 +14,7 @@
 
 FIXTURE(ksm) {
 	char *area;
+	int pause;
 };
 
 FIXTURE_SETUP(ksm)
@@ -23,6 +25,8 @@ FIXTURE_SETUP(ksm)
 	self->area = area_private(SIZE);
 	ASSERT_NE(NULL, self->area);
 	ASSERT_DONE(madvise(self->area, SIZE, MADV_NOHUGEPAGE));
+	self->pause = pause_ends(self->area, PAGE);
+	ASSERT_LE(0, self->pause) TH_LOG("no /dev/mmu_notifier_test");
 	secondary_map(self->area, SIZE);
 	memset(self->area, 0x5a, SIZE);
 }
@@ -44,11 +48,21 @@ static bool merged(const char *area)
 	return frame;
 }
 
-/* Reaches mm/ksm.c:write_protect_page, mm/ksm.c:replace_page */
+/*
+ * The first page is held up in between: write-protected, not yet replaced.
+ * Reaches mm/ksm.c:write_protect_page, mm/ksm.c:replace_page
+ */
 TEST_F(ksm, merge)
 {
 	secondary_touch(self->area, SIZE);
 	ASSERT_DONE(madvise(self->area, SIZE, MADV_MERGEABLE));
+	ASSERT_DONE(pause_wait(self->pause));
+	EXPECT_FALSE(merged(self->area));
+	secondary_dropped(self->area, PAGE);
+	secondary_flushed(self->area, PAGE);
+	secondary_touch_read(self->area, PAGE);
+	secondary_protected(self->area, PAGE);
+	ASSERT_DONE(pause_over(self->pause));
 	AWAIT(merged(self->area));
 	secondary_dropped(self->area, SIZE);
 	secondary_flushed(self->area, SIZE);
@@ -58,6 +72,7 @@ TEST_F(ksm, merge)
 /* Reaches mm/memory.c:wp_page_copy */
 TEST_F(ksm, unmerge)
 {
+	ASSERT_DONE(pause_over(self->pause));
 	ASSERT_DONE(madvise(self->area, SIZE, MADV_MERGEABLE));
 	AWAIT(merged(self->area));
 	secondary_touch_read(self->area, SIZE);

@@ -42,8 +42,6 @@ FIXTURE(migrate) {
 FIXTURE_SETUP(migrate)
 {
 	ASSERT_DONE(knob_set(THP "enabled", "madvise"));
-	/* Else the kernel's own balancing moves pages about. */
-	ASSERT_DONE(knob_set("/proc/sys/kernel/numa_balancing", "0"));
 }
 
 FIXTURE_TEARDOWN(migrate)
@@ -84,9 +82,9 @@ TEST_F(migrate, pages_used_elsewhere)
 	ASSERT_DONE(elsewhere_start(&elsewhere));
 	for (char *page = area; page < area + SIZE; page += PAGE)
 		EXPECT_EQ(0, move_to(page, other_node(page)));
-	elsewhere_stop(&elsewhere);
 	secondary_dropped(area, SIZE);
 	secondary_flushed(area, SIZE);
+	elsewhere_stop(&elsewhere);
 	secondary_agrees(area, SIZE);
 }
 

@@ -15,20 +15,26 @@
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
-#define SIZE	HUGE
-/* At most so many are kept apart. */
-#define GENERATIONS	4
+/* The secondary uses the first half; the other is there to be taken. */
+#define SIZE	(2 * HUGE)
+#define USED	HUGE
+/* More than are kept apart, so that the oldest ones become one. */
+#define GENERATIONS	6
 
-/* How many pages the machine holds and, to it, are young. */
-static size_t young(const char *area)
+/* How many pages the machine holds in this state of use. */
+static size_t held(const char *area, size_t size, int use)
 {
-	const int both = KVM_SHADOW_PRESENT | KVM_SHADOW_YOUNG;
 	size_t count = 0;
 
-	for (size_t i = 0; i < SIZE; i += PAGE)
-		count += (secondary_state(area + i) & both) == both;
+	for (size_t i = 0; i < size; i += PAGE)
+		count += (secondary_state(area + i) &
+			  (KVM_SHADOW_PRESENT | KVM_SHADOW_YOUNG)) ==
+			 (KVM_SHADOW_PRESENT | use);
 	return count;
 }
+
+#define young(area, size)	held(area, size, KVM_SHADOW_YOUNG)
+#define old(area, size)		held(area, size, 0)
 
 FIXTURE(young) {
 	char *area;
@@ -49,28 +55,33 @@ FIXTURE_TEARDOWN(young)
 	knobs_restore();
 }
 
-/* Fills the area with pages that only the secondary has used. */
+/* Has the processor forget what it has used. */
+#define FORGET() do {								\
+	ASSERT_DONE(area_settle());						\
+	ASSERT_DONE(knob_write("/proc/self/clear_refs", "1"));			\
+} while (0)
+
 #define PREPARE(lru_gen, advice) do {						\
 	ASSERT_DONE(knob_set(LRU_GEN, lru_gen));				\
 	ASSERT_DONE(madvise(self->area, SIZE, advice));				\
-	secondary_fill(self->area, SIZE);					\
-	secondary_touch(self->area, SIZE);					\
-	/* From the lists of processors to those where reclaim looks. */	\
-	ASSERT_DONE(knob_write("/proc/sys/vm/drop_caches", "1"));		\
-	ASSERT_DONE(knob_write("/proc/self/clear_refs", "1"));			\
-	ASSERT_EQ(SIZE / PAGE, young(self->area));				\
+	/* First come, first taken. */						\
+	secondary_fill(self->area, USED);					\
+	memset(self->area + USED, 0x5a, SIZE - USED);				\
+	secondary_touch(self->area, USED);					\
+	FORGET();								\
+	ASSERT_EQ(USED / PAGE, young(self->area, USED));			\
 } while (0)
 
-/* A part of them, so that not all have to go in the end. */
+/* Less than the unused half, so what is used stays, but is old now. */
 #define RECLAIM() do {								\
 	ASSERT_DONE(group_reclaim("256K"));					\
-	EXPECT_GT(SIZE / PAGE, young(self->area));				\
+	EXPECT_LT(0, old(self->area, USED));					\
 	secondary_agrees(self->area, SIZE);					\
 } while (0)
 
 #define AGE() do {								\
 	ASSERT_DONE(group_age());						\
-	EXPECT_EQ(0, young(self->area));					\
+	EXPECT_EQ(USED / PAGE, old(self->area, USED));				\
 	secondary_agrees(self->area, SIZE);					\
 } while (0)
 
@@ -90,18 +101,28 @@ TEST_F(young, reclaim_huge)
 }
 
 /*
- * Reclaim makes all old itself before it takes the youngest generation, so the
- * secondary has to use the pages again once they are in the oldest one.
+ * Reclaim comes to a page of the oldest generation that has been used since,
+ * and looks around it, at pages that it would not have come to.
  * Reaches mm/vmscan.c:lru_gen_look_around#1, mm/vmscan.c:lru_gen_look_around#2
  */
 TEST_F(young, reclaim_by_generations)
 {
+	const size_t size = 32 * PAGE;
+	char *oldest = self->area, *newest = oldest + size;
+
 	PREPARE("y", MADV_NOHUGEPAGE);
-	for (int generation = 0; generation < GENERATIONS; generation++)
+	ASSERT_DONE(madvise(newest, USED - size, MADV_DONTNEED));
+	for (int round = 0; round < GENERATIONS; round++)
 		ASSERT_DONE(group_age());
-	EXPECT_EQ(0, young(self->area));
-	secondary_touch_read(self->area, SIZE);
-	RECLAIM();
+	secondary_fill(newest, size);
+	secondary_touch(newest, size);
+	FORGET();
+	secondary_touch_read(oldest, size);
+	ASSERT_EQ(2 * size / PAGE, young(oldest, 2 * size));
+	ASSERT_DONE(group_reclaim("256K"));
+	EXPECT_LT(0, old(oldest, size));
+	EXPECT_LT(0, old(newest, size));
+	secondary_agrees(self->area, SIZE);
 }
 
 /* Reaches mm/vmscan.c:walk_pte_range */
