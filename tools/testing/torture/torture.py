@@ -105,7 +105,8 @@ class Outcome:
         return self.status == 1 and self.finding.startswith("STALE ")
 
 
-def run(vm, seconds, seed, on_output=None):
+def run(vm, seconds, seed, on_output=None, options=""):
     """Runs it for so long and returns the Outcome."""
-    job = vm.start(f"{_JOIN}; exec {IN_GUEST} -n {seconds} -s {seed} 2>&1", on_output=on_output)
+    job = vm.start(f"{_JOIN}; exec {IN_GUEST} -n {seconds} -s {seed} {options} 2>&1",
+                   on_output=on_output)
     return Outcome(job.wait(seconds + _GRACE))
