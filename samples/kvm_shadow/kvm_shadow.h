@@ -7,7 +7,8 @@
  * shadow page table and nothing else. The file may be used by another process (after fork()
  * or when handed over): the guest's memory stays the opener's, user buffers are the caller's.
  *
- * Every ioctl returns 0 or -1 with errno. What the errors of all of them mean:
+ * open() fails with EINTR if a signal comes while it registers with the address space, and with
+ * ENOMEM. Every ioctl returns 0 or -1 with errno. What the errors of all of them mean:
  *
  *	EFAULT	the argument or a user buffer cannot be read or written
  *	EINVAL	a field is out of its bounds, as said with the ioctl

@@ -160,7 +160,8 @@ static long guest_counts(void *arg)
 	return 0;
 }
 
-TEST_F(race, counters)
+/* A busy machine takes its time. */
+TEST_F_TIMEOUT(race, counters, 120)
 {
 	static long (*const jobs[])(void *) = { process_counts, guest_reads, guest_counts };
 	struct counting it = { .fd = self->fd, .area = self->area };

@@ -259,7 +259,7 @@ static long number_in(const char *path)
 }
 
 /* Pages of equal content become one, which is copied when somebody writes. */
-TEST_F(stale, merged)
+TEST_F_TIMEOUT(stale, merged, 120)
 {
 	for (size_t page = 0; page < PAGES; page++)
 		put_word(self->area, page, 0x5a5a);
