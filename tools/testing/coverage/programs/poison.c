@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Memory that is said to be broken. */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -39,12 +40,21 @@ FIXTURE_TEARDOWN(poison)
 	EXPECT_EQ(0, knob_write(UNPOISON, frame)) TH_LOG("%s", strerror(errno));
 }
 
+static void told(int signal)
+{
+	(void)signal;
+}
+
 /* The page is gone for good; its neighbours are not. Reaches mm/rmap.c:try_to_unmap_one */
 TEST_F(poison, hard)
 {
+	struct sigaction action = { .sa_handler = told }, old;
 	char *page = self->area + PAGE;
 
+	/* The process is told of it by a signal. */
+	ASSERT_DONE(sigaction(SIGBUS, &action, &old));
 	ASSERT_DONE(madvise(page, PAGE, MADV_HWPOISON));
+	ASSERT_DONE(sigaction(SIGBUS, &old, NULL));
 	secondary_dropped(page, PAGE);
 	secondary_flushed(page, PAGE);
 	secondary_agrees(self->area, SIZE);

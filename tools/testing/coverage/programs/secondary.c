@@ -314,32 +314,28 @@ const char *secondary_try_touch(void *area, size_t size, bool writing)
 	return wrong;
 }
 
-const char *secondary_try_dropped(void *area, size_t size)
+static const char *holds_nothing(const struct device *device, void *area, size_t size)
 {
 	uint64_t word;
 
 	FOR_EACH_PAGE(page, area, size) {
-		int error = secondary_vm_peek(page, sizeof(word), &word);
+		int error = device->peek(page, sizeof(word), &word);
 
 		if (error != ENODATA)
-			return say("the machine still holds %p (page %zu): %s", page,
-				   (page - (char *)area) / PAGE, strerror(error));
+			return say("page %zu: %s %s", (page - (char *)area) / PAGE, device->name,
+				   error ? strerror(error) : "still holds it");
 	}
 	return NULL;
 }
 
+const char *secondary_try_dropped(void *area, size_t size)
+{
+	return holds_nothing(&devices[0], area, size);
+}
+
 const char *secondary_try_flushed(void *area, size_t size)
 {
-	uint64_t word;
-
-	FOR_EACH_PAGE(page, area, size) {
-		int error = secondary_tlb_peek(page, sizeof(word), &word);
-
-		if (error != ENODATA)
-			return say("the TLB still holds %p (page %zu): %s", page,
-				   (page - (char *)area) / PAGE, strerror(error));
-	}
-	return NULL;
+	return holds_nothing(&devices[1], area, size);
 }
 
 const char *secondary_try_protected(void *area, size_t size)
