@@ -336,6 +336,55 @@ TEST_F(tlb, a_word_that_is_stored)
 	     (unsigned long long)gru_stats(self->fd).drop_ins);
 }
 
+static long turn_over(void *arg)
+{
+	struct counter *counter = arg;
+
+	while (!counter->end)
+		*counter->word = ~*counter->word;
+	return 0;
+}
+
+#define COPIES	512
+#define ROUNDS	200
+
+/* A word that another thread writes is copied whole, wherever it lies in a copy. */
+TEST_F(tlb, words_are_whole)
+{
+	struct gru_instruction queue[COPIES] = {};
+	_Atomic uint64_t *word = (void *)(self->area + 2 * PAGE - WORD);
+	uint64_t *copies = (void *)(self->area + 4 * PAGE);
+	struct counter counter = { .word = word };
+	unsigned int seen[2] = {}, done;
+	struct job turning;
+
+	*word = 0;
+	for (unsigned int i = 0; i < COPIES; i++)
+		queue[i] = (struct gru_instruction){
+			.op = i % 2 ? GRU_OP_COPY : GRU_OP_GATHER,
+			.dst = (uintptr_t)&copies[2 * i],
+			/* With a part of the word before it, and one index, 0. */
+			.src = i % 2 ? (uintptr_t)word - 3 : (uintptr_t)word,
+			.length = i % 2 ? WORD + 3 : 1,
+			.value = i % 2 ? 0 : (uintptr_t)self->area,
+		};
+	for (unsigned int i = 1; i < COPIES; i += 2)
+		queue[i].dst += WORD - 3;
+	memset(self->area, 0, WORD);
+	job_start(&turning, turn_over, &counter);
+	for (unsigned int round = 0; round < ROUNDS || !seen[0] || !seen[1]; round++) {
+		ASSERT_EQ(0, gru_run(self->fd, queue, COPIES, &done));
+		for (unsigned int i = 0; i < COPIES; i++) {
+			uint64_t copy = copies[2 * i + i % 2];
+
+			ASSERT_TRUE(!copy || !~copy) TH_LOG("%#lx", copy);
+			seen[!copy]++;
+		}
+	}
+	counter.end = true;
+	job_join(&turning);
+}
+
 struct dropper {
 	int fd;
 	char *from;
