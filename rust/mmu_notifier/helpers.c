@@ -42,22 +42,32 @@ bool mmu_notifier_helper_read_retry(struct mmu_interval_notifier *interval_sub,
  * Faults the page at addr in and takes a reference on it. Unlike
  * get_user_pages_unlocked() for any mm; the fault may drop the mmap lock, as
  * userfaultfd needs, and a signal ends it.
+ *
+ * A NUMA hint must fault, as it does on the CPU: what the CPU cannot cache is
+ * taken away without a flush of any TLB. And a tag must be refused: ranges
+ * come without.
  */
 int mmu_notifier_helper_get_user_page(struct mm_struct *mm, unsigned long addr,
 				      bool write, struct page **page)
 {
-	unsigned int flags = FOLL_INTERRUPTIBLE | (write ? FOLL_WRITE : 0);
+	unsigned int flags = FOLL_INTERRUPTIBLE | FOLL_HONOR_NUMA_FAULT |
+			     (write ? FOLL_WRITE : 0);
 	int locked = 1;
 	long got;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
+	if (untagged_addr_remote(mm, addr) != addr) {
+		mmap_read_unlock(mm);
+		return -EFAULT;
+	}
 	got = get_user_pages_remote(mm, addr, 1, flags, page, &locked);
 	if (locked)
 		mmap_read_unlock(mm);
 	if (got == 1)
 		return 0;
-	return got < 0 ? got : -EFAULT;
+	/* All else means memory that is not to be had, in one way or another. */
+	return got == -EINTR || got == -ENOMEM ? got : -EFAULT;
 }
 
 void mmu_notifier_helper_put_page(struct page *page)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What only C can call: inline functions of the kernel that its crate does not
- * forward.
+ * What the kernel's bindings lack: inline functions, and functions of headers
+ * that they leave out.
  */
 #ifndef MMU_NOTIFIER_HELPERS_H
 #define MMU_NOTIFIER_HELPERS_H

@@ -40,7 +40,8 @@ pub trait IntervalOps: Send + Sync + Sized + 'static {
     /// The translations, which the subscription's lock protects.
     type Table: Send + Unpin + 'static;
 
-    /// The kind of lock: `MutexBackend` if filling the table sleeps, else `SpinLockBackend`.
+    /// The kind of lock: `MutexBackend` if an invalidation has to sleep under it, else
+    /// `SpinLockBackend`.
     type Lock: UserLock;
 
     /// Called first, with nothing changed yet.
@@ -69,7 +70,8 @@ pub trait IntervalOps: Send + Sync + Sized + 'static {
     #[inline]
     fn invalidated(&self, _range: &Range<'_>) {}
 
-    /// Whose invalidations are the driver's own work, and are passed over.
+    /// Whose invalidations are the driver's own work, and are passed over: they do not make a
+    /// look-up collide.
     ///
     /// Such a driver brings its translations up to date itself.
     #[inline]
@@ -218,8 +220,8 @@ impl<T: IntervalOps> IntervalSubscription<T> {
 
     /// Begins to look addresses up.
     ///
-    /// Context: sleeps until no invalidation of the subscription is running; no lock that a
-    /// callback takes may be held.
+    /// Context: sleeps, uninterruptibly, until no invalidation of the subscription is running; no
+    /// lock that a callback takes may be held.
     #[inline]
     pub fn read_begin(&self) -> ReadSeq<'_, T> {
         ReadSeq {
@@ -231,11 +233,19 @@ impl<T: IntervalOps> IntervalSubscription<T> {
 
     /// Takes the lock, to look at the table.
     ///
-    /// Context: as the kind of lock has it. What may fault on user memory must not be done under
-    /// it.
+    /// Context: as the kind of lock has it. Under it nothing may touch user memory, nor wait for
+    /// memory: an invalidation takes the lock, and memory may wait for the invalidation.
     #[inline]
     pub fn lock(&self) -> IntervalGuard<'_, T> {
         IntervalGuard(self.lock.lock())
+    }
+
+    /// Takes the lock and lets translations be removed, which needs no look-up.
+    ///
+    /// Context: as [`lock`](Self::lock).
+    #[inline]
+    pub fn remove<R>(&self, with: impl FnOnce(&mut T::Table) -> R) -> R {
+        with(&mut self.lock.lock())
     }
 
     /// The driver's data beside the table.
@@ -313,7 +323,8 @@ impl<'s, T: IntervalOps> ReadSeq<'s, T> {
     ///
     /// [`Collision`]: what was looked up may be gone.
     ///
-    /// Context: as the kind of lock has it.
+    /// Context: as the kind of lock has it. What the table needs must be allocated before: under
+    /// the lock nothing may wait for memory, see [`IntervalSubscription::lock`].
     #[inline]
     pub fn commit(self) -> Result<CommitGuard<'s, T>, Collision> {
         let table = self.subscription.lock.lock();
@@ -345,7 +356,7 @@ impl<T: IntervalOps> Deref for IntervalGuard<'_, T> {
 /// # Invariants
 ///
 /// Nothing of the subscription was invalidated between its [`IntervalSubscription::read_begin`] and
-/// this guard's drop.
+/// this guard's drop, but for what the driver itself has caused as [`IntervalOps::owner`].
 pub struct CommitGuard<'s, T: IntervalOps>(Guard<'s, T::Table, T::Lock>);
 
 impl<T: IntervalOps> Deref for CommitGuard<'_, T> {

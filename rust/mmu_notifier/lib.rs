@@ -25,6 +25,9 @@
 //! A subscription keeps the module whose code it calls loaded. So one that hangs off a `static` or
 //! off the module itself keeps the module for good; let it hang off an open file.
 //!
+//! Not offered: the two passes of interval subscriptions, `invalidate_start` and
+//! `invalidate_finish`.
+//!
 //! C header: [`include/linux/mmu_notifier.h`](srctree/include/linux/mmu_notifier.h)
 
 pub mod area;
@@ -59,7 +62,8 @@ pub use mirror::{
     IntervalMirrorOps,
     MirrorGuard,
     MirrorOps,
-    RangeMirror, //
+    RangeMirror,
+    WholeMirror, //
 };
 pub use model::{
     Flush,

@@ -14,9 +14,9 @@ use crate::range::{
 
 /// A secondary MMU with page tables of its own: the *range model*.
 ///
-/// From the start of a range to its end no translation of it may be made; what the ranges bring
-/// down is freed after the start. Several may be active at once, over the same addresses too.
-/// Once [`release`](Self::release) was called, an end may stay out.
+/// From the start of a range to its end no translation of it may be made; pages are freed only
+/// after the start has returned. Several may be active at once, over the same addresses too. Once
+/// [`release`](Self::release) was called, starts may still come, and an end may stay out.
 ///
 /// A start cannot refuse: the core could not tell which ends must follow. A driver whose start
 /// must sleep uses [`StartOps`] or an [`IntervalSubscription`](crate::IntervalSubscription).
@@ -59,9 +59,11 @@ pub trait RangeOps: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The address space dies: drop every translation, make no new ones.
+    /// The address space dies, or the subscription is dropped: drop every translation, make no new
+    /// ones.
     ///
-    /// Comes once, at the last before the subscription is dropped. Parallel to other callbacks.
+    /// If both happen at once it is called twice, in parallel; other callbacks may run as well. Not
+    /// called when a [`Shared`](crate::Shared) subscription is put.
     ///
     /// Context: may sleep. Must not unregister.
     fn release(&self) {
@@ -71,7 +73,10 @@ pub trait RangeOps: Send + Sync + Sized + 'static {
 
 /// A user that must know before a range changes, and has no use for the end.
 ///
-/// It can refuse a range that it would have to sleep for.
+/// It can refuse a range that it would have to sleep for. With the C core in charge that has a
+/// price: C does not take the start back from interval subscriptions of the same address space,
+/// which wait for its end ever after. An [`IntervalSubscription`](crate::IntervalSubscription) can
+/// refuse without harm on both cores.
 ///
 /// ```
 /// # use kernel::uaccess::{UserPtr, UserSlice};

@@ -39,7 +39,7 @@ impl UserPage {
     /// # Errors
     ///
     /// `EFAULT` where nothing is mapped, where `access` is not allowed, and for memory that has no
-    /// pages; `EINTR` for a signal; `ENOMEM`; `EHWPOISON`.
+    /// pages; `EINTR` for a signal; `ENOMEM`.
     ///
     /// Context: sleeps; takes the mmap lock of `mm`.
     #[inline]

@@ -2,9 +2,13 @@
 
 //! The range that the VM is about to invalidate, and what a callback may do about it.
 
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
+    ffi::c_void,
     mm::Mm,
     sync::lock::{
         Guard,
@@ -67,17 +71,24 @@ impl Event {
     }
 }
 
-/// Who caused a [`Event::Migrate`] or [`Event::Exclusive`] invalidation.
+/// Who caused an [`Event::Migrate`] or [`Event::Exclusive`] invalidation.
 ///
 /// It can be compared and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Owner(usize);
+pub struct Owner(NonNull<c_void>);
+
+// SAFETY: The pointer is not followed.
+unsafe impl Send for Owner {}
+// SAFETY: As above.
+unsafe impl Sync for Owner {}
 
 impl Owner {
-    /// The owner that a driver names in C as `pgmap_owner` or to `make_device_exclusive()`.
+    /// The owner that a driver passes to C as `pgmap_owner`, or to `make_device_exclusive()`.
+    ///
+    /// It must be of the driver's own: what another owner causes must not be taken for it.
     #[inline]
-    pub fn new<T: ?Sized>(named: &T) -> Self {
-        Owner(core::ptr::from_ref(named).cast::<()>() as usize)
+    pub const fn from_raw(passed: NonNull<c_void>) -> Self {
+        Owner(passed)
     }
 }
 
@@ -85,9 +96,10 @@ impl Owner {
 ///
 /// # Invariants
 ///
-/// The pointee is valid and unchanged for `'a`, which is no longer than the callback runs.
+/// The pointee is valid and unchanged for `'a`, which is no longer than the callback runs; its
+/// owner only of the events that have one.
 pub struct Range<'a> {
-    raw: &'a bindings::mmu_notifier_range,
+    raw: NonNull<bindings::mmu_notifier_range>,
     // What it permits depends on the calling context.
     _here: NotThreadSafe,
     _brand: Brand<'a>,
@@ -101,8 +113,8 @@ impl<'a> Range<'a> {
     pub(crate) unsafe fn from_raw(raw: *const bindings::mmu_notifier_range) -> Self {
         // INVARIANT: By this function's own requirements.
         Range {
-            // SAFETY: By this function's own requirements.
-            raw: unsafe { &*raw },
+            // SAFETY: By this function's own requirements it points somewhere.
+            raw: unsafe { NonNull::new_unchecked(raw.cast_mut()) },
             _here: NotThreadSafe,
             _brand: PhantomData,
         }
@@ -111,13 +123,15 @@ impl<'a> Range<'a> {
     /// First address.
     #[inline]
     pub fn start(&self) -> usize {
-        self.raw.start
+        // SAFETY: By the type invariants.
+        unsafe { (*self.raw.as_ptr()).start }
     }
 
     /// The address behind the last.
     #[inline]
     pub fn end(&self) -> usize {
-        self.raw.end
+        // SAFETY: By the type invariants.
+        unsafe { (*self.raw.as_ptr()).end }
     }
 
     /// Whether any address of `range` lies in this one.
@@ -129,21 +143,30 @@ impl<'a> Range<'a> {
     /// Why the range is invalidated.
     #[inline]
     pub fn event(&self) -> Event {
-        Event::from_raw(self.raw.event)
+        // SAFETY: By the type invariants.
+        Event::from_raw(unsafe { (*self.raw.as_ptr()).event })
     }
 
     /// Whose work the invalidation is, if it is a driver's.
     #[inline]
     pub fn owner(&self) -> Option<Owner> {
-        (!self.raw.owner.is_null()).then_some(Owner(self.raw.owner as usize))
+        // Of other events C does not write it.
+        if !matches!(self.event(), Event::Migrate | Event::Exclusive) {
+            return None;
+        }
+        // SAFETY: By the type invariants.
+        NonNull::new(unsafe { (*self.raw.as_ptr()).owner }).map(Owner)
     }
 
     /// The address space. Its users may all be gone.
+    ///
+    /// A callback must not make users of it: the last one's end is the address space's, which
+    /// waits for the callback.
     #[inline]
     pub fn mm(&self) -> &Mm {
         // SAFETY: By the type invariants the range is valid, and so is its mm while the VM works
         // on it.
-        unsafe { Mm::from_raw(self.raw.mm) }
+        unsafe { Mm::from_raw((*self.raw.as_ptr()).mm) }
     }
 
     /// The permission to sleep; where there is none, the refusal to go on.
@@ -155,7 +178,9 @@ impl<'a> Range<'a> {
     /// [`WouldBlock`] if the VM cannot wait: it comes from the OOM reaper.
     #[inline]
     pub fn blockable(&self) -> Result<Blockable<'a>, WouldBlock<'a>> {
-        if self.raw.flags & bindings::MMU_NOTIFIER_RANGE_BLOCKABLE != 0 {
+        // SAFETY: By the type invariants.
+        let flags = unsafe { (*self.raw.as_ptr()).flags };
+        if flags & bindings::MMU_NOTIFIER_RANGE_BLOCKABLE != 0 {
             // INVARIANT: The flag says so.
             Ok(Blockable {
                 _here: NotThreadSafe,

@@ -27,12 +27,13 @@ use crate::{
 
 /// Data that all users of an address space share.
 ///
-/// It is dropped a grace period after its last user is gone, in atomic context: its drop must not
-/// sleep. Until then it keeps its module loaded.
+/// Its translations must be gone before its last user is. It is dropped a grace period later, in
+/// atomic context: the drop must not sleep. Until then it keeps its module loaded.
 pub trait SharedOps: Send + Sync + Sized + 'static {
     /// Makes the data for the first user of `mm`.
     ///
-    /// Context: sleeps, under the mmap lock of `mm`, held to write.
+    /// Context: sleeps, under the mmap lock of `mm`, held to write: must not touch user memory, nor
+    /// get from a registry, nor make users of `mm`.
     fn new(mm: &Mm) -> impl PinInit<Self, Error>;
 }
 
@@ -132,6 +133,9 @@ impl<T: SharedOps, M: Model<T>> Registry<T, M> {
     /// # Safety
     ///
     /// For the core: `raw` must come from `alloc` of this table, and have no user any more.
+    ///
+    /// The value holds the module, whose code this is. SRCU runs it with bottom halves off, and a
+    /// module's text goes only after a grace period of RCU; so this returns before.
     unsafe extern "C" fn free(raw: *mut bindings::mmu_notifier) {
         // SAFETY: By this function's own requirements; `alloc` made a box of it.
         drop(unsafe { KBox::from_raw(Subscription::<T, M>::from_inner(raw)) });
@@ -143,7 +147,7 @@ impl<T: SharedOps, M: Model<T>> Registry<T, M> {
 /// Dereferences to the data. The drop puts it; the last one's ends the callbacks, at the latest
 /// after those that are running. The data lives for a grace period longer.
 ///
-/// Context of the drop: any that may take a spinlock.
+/// Context of the drop: any but interrupts; never sleeps.
 ///
 /// # Invariants
 ///

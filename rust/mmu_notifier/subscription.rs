@@ -70,7 +70,7 @@ pub type FlushSubscription<T> = Subscription<T, Flush>;
 /// callback waits for.
 ///
 /// Context of the drop: sleeps; the caller must not hold the mmap lock of the address space, nor a
-/// lock that a callback takes.
+/// lock that a callback takes. It must itself keep the module loaded, as an open file does.
 ///
 /// # Invariants
 ///

@@ -61,9 +61,11 @@ impl Reservation {
 /// # Invariants
 ///
 /// - Whoever can reach the table holds the mirror's lock.
-/// - While that is held, each page of it stays mapped where its key says, with the rights that
-///   its entry says: a page enters with the proof that nothing was invalidated since it was looked
-///   up, and an invalidation takes the lock and removes it before the VM goes on.
+/// - While that is held, each page of it may be accessed as its entry says: a page enters with the
+///   proof that nothing was invalidated since it was looked up, and an invalidation takes the lock
+///   and removes it before the VM goes on to free or clean it. In the TLB-flush model the page
+///   table may have changed already, as it may under a CPU's TLB: a page enters only by an entry
+///   that the CPU could cache, so the flush that follows comes here as well.
 pub struct Table {
     leaves: RBTree<usize, Leaf>,
     len: usize,
@@ -129,8 +131,8 @@ impl Table {
     ///
     /// # Safety
     ///
-    /// The page must have been looked up at `addr` for `access`, and nothing of it may have been
-    /// invalidated since.
+    /// The page must have been looked up at `addr`, which has no tag, for `access`, and nothing of it
+    /// may have been invalidated since.
     #[inline]
     pub(crate) unsafe fn insert(
         &mut self,

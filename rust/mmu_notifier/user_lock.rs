@@ -24,7 +24,7 @@ unsafe impl UserLock for MutexBackend {
     const SLEEPS: bool = true;
 }
 
-// SAFETY: A spinlock does not sleep.
+// SAFETY: A spinlock does not sleep, but for a kernel where it is a mutex.
 unsafe impl UserLock for SpinLockBackend {
-    const SLEEPS: bool = false;
+    const SLEEPS: bool = cfg!(CONFIG_PREEMPT_RT);
 }

@@ -145,12 +145,9 @@ impl Records {
     fn remove(&mut self, range: &Range<usize>, like: Record) -> usize {
         let mut removed = 0;
         let mut next = self.pages.cursor_lower_bound_mut(&range.start);
-        while let Some(here) = next {
-            let (&offset, record) = here.current();
-            if offset >= range.end {
-                break;
-            }
-            next = if *record == like {
+        // Behind the last of all comes the one before it, again.
+        while let Some(here) = next.filter(|here| range.contains(here.current().0)) {
+            next = if *here.current().1 == like {
                 removed += 1;
                 here.remove_current().0
             } else {

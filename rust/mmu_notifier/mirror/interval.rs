@@ -25,7 +25,8 @@ use crate::{
     },
     page::{
         Access,
-        UserPage, //
+        UserPage,
+        PAGE_SIZE, //
     },
     range::{
         Event,
@@ -52,11 +53,12 @@ pub struct IntervalMirror<T: IntervalMirrorOps> {
 }
 
 impl<T: IntervalMirrorOps> IntervalMirror<T> {
-    /// Mirrors `addresses` of `mm`.
+    /// Mirrors `addresses` of `mm`, whole pages.
     ///
     /// # Errors
     ///
-    /// Those of [`IntervalSubscription::insert`].
+    /// `EINVAL` if an end of `addresses` is not a page's; those of
+    /// [`IntervalSubscription::insert`].
     ///
     /// Context: sleeps; the caller must not hold the mmap lock of `mm`.
     #[inline]
@@ -74,7 +76,9 @@ impl<T: IntervalMirrorOps> IntervalMirror<T> {
             addresses: addresses.clone(),
             ops,
         };
+        let whole = (side.addresses.start | side.addresses.end) % PAGE_SIZE == 0;
         try_pin_init!(Self {
+            _: { whole.then_some(()).ok_or(EINVAL)? },
             subscription <- IntervalSubscription::insert(
                 mm,
                 addresses,
@@ -114,8 +118,8 @@ impl<T: IntervalMirrorOps> IntervalMirror<T> {
 
     /// Takes the lock.
     ///
-    /// Context: as the kind of lock has it. What may fault on user memory must not be done under
-    /// it.
+    /// Context: as the kind of lock has it. Under it nothing may touch user memory, nor wait for
+    /// memory.
     #[inline]
     pub fn lock(&self) -> MirrorGuard<'_, T> {
         MirrorGuard(self.subscription.lock_mut())
@@ -155,7 +159,7 @@ impl<T: IntervalMirrorOps> IntervalOps for Side<T> {
     fn invalidate(&self, locked: &mut Self::Table, range: &Range<'_>) {
         self.ops.invalidate(&mut locked.state, &locked.table, range);
         locked.table.remove(range.start()..range.end());
-        if range.event() == Event::Release && locked.die() {
+        if range.event() == Event::Release && locked.die().0 {
             self.ops.release(&mut locked.state);
         }
     }

@@ -35,15 +35,16 @@ use crate::{
 pub use interval::IntervalMirror;
 pub use whole::{
     FlushMirror,
-    RangeMirror, //
+    RangeMirror,
+    WholeMirror, //
 };
 
 use retry::Retry;
 
 /// What a driver adds to a mirror.
 ///
-/// None of these may unregister a subscription of the address space. The VM may hold the mmap lock
-/// and reverse-map locks, and memory must not be waited for.
+/// None of these may unregister a subscription of the address space, or make users of it. The VM
+/// may hold the mmap lock and reverse-map locks, and memory must not be waited for.
 #[vtable]
 pub trait MirrorOps: Send + Sync + Sized + 'static {
     /// The driver's data beside the table, under the same lock.
@@ -85,7 +86,8 @@ pub trait MirrorOps: Send + Sync + Sized + 'static {
     #[inline]
     fn aged(&self, _state: &mut Self::State, _start: usize, _end: usize, _young: bool) {}
 
-    /// The address space dies; the table is empty, and stays so.
+    /// The address space dies; the table is empty, and stays so. Comes once; not for a mirror that
+    /// is dropped before. The ranges of the dying may still come.
     ///
     /// Context: under the lock, which is all that may keep it from sleeping.
     #[inline]
@@ -114,6 +116,17 @@ pub enum Fault {
     Collided,
     /// There is none to make, for the reason given.
     Failed(Error),
+}
+
+impl From<Fault> for Error {
+    /// A collision is `EAGAIN`.
+    #[inline]
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Collided => EAGAIN,
+            Fault::Failed(error) => error,
+        }
+    }
 }
 
 impl From<Error> for Fault {
@@ -146,11 +159,12 @@ impl<S> Locked<S> {
         }
     }
 
-    /// The address space is dying. Returns whether it was alive until now.
+    /// The address space is dying. Returns whether it was alive until now, and what the table had,
+    /// which is better freed without the lock.
     #[inline]
-    fn die(&mut self) -> bool {
-        self.table.remove(0..usize::MAX);
-        !core::mem::replace(&mut self.dead, true)
+    fn die(&mut self) -> (bool, Table) {
+        let alive = !core::mem::replace(&mut self.dead, true);
+        (alive, core::mem::replace(&mut self.table, Table::new()))
     }
 }
 

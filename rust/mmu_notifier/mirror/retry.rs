@@ -4,12 +4,20 @@
 //!
 //! All of it happens under the mirror's lock.
 
-/// Which ranges are active, and how many invalidations there were.
+use core::ops::Range;
+use kernel::warn_on;
+
+/// How many invalidations are remembered.
+const RECENT: usize = 16;
+
+/// Which ranges are active, and what was invalidated of late.
 pub(crate) struct Retry {
+    /// Counts invalidations that are done. The address of the `n`th is at `n % RECENT`.
     seq: u64,
+    recent: [(usize, usize); RECENT],
     active: usize,
     /// Spans all active ranges; empty if there are none.
-    span: core::ops::Range<usize>,
+    span: Range<usize>,
 }
 
 /// The count when a look-up began.
@@ -21,6 +29,7 @@ impl Retry {
     pub(crate) fn new() -> Self {
         Retry {
             seq: 0,
+            recent: [(0, 0); RECENT],
             active: 0,
             span: 0..0,
         }
@@ -39,16 +48,22 @@ impl Retry {
 
     /// An active range is done. Returns whether it was the last.
     #[inline]
-    pub(crate) fn end(&mut self) -> bool {
+    pub(crate) fn end(&mut self, start: usize, end: usize) -> bool {
         // What was looked up while it was active is too old even now.
-        self.seq = self.seq.wrapping_add(1);
-        self.active = self.active.saturating_sub(1);
+        self.done(start, end);
+        if warn_on!(self.active == 0) {
+            // Memory safety rests on the count, so one that is wrong never says idle again.
+            self.start(0, usize::MAX);
+            self.start(0, usize::MAX);
+        }
+        self.active -= 1;
         self.active == 0
     }
 
-    /// Something was invalidated at once: the TLB-flush model.
+    /// Something was invalidated.
     #[inline]
-    pub(crate) fn flush(&mut self) {
+    pub(crate) fn done(&mut self, start: usize, end: usize) {
+        self.recent[self.seq as usize % RECENT] = (start, end);
         self.seq = self.seq.wrapping_add(1);
     }
 
@@ -67,6 +82,12 @@ impl Retry {
     /// Whether what was looked up at `addr` since `begun` may be gone.
     #[inline]
     pub(crate) fn collided(&self, begun: Snapshot, addr: usize) -> bool {
-        self.seq != begun.0 || self.is_active(addr)
+        let since = self.seq.wrapping_sub(begun.0);
+        self.is_active(addr)
+            || since > RECENT as u64
+            || (1..=since).any(|back| {
+                let (start, end) = self.recent[self.seq.wrapping_sub(back) as usize % RECENT];
+                (start..end).contains(&addr)
+            })
     }
 }

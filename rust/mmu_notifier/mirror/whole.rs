@@ -103,7 +103,7 @@ pub type FlushMirror<T> = WholeMirror<T, Flush>;
 /// A mirror of a whole address space.
 ///
 /// To be used behind an [`Arc`](kernel::sync::Arc). Context of the drop: as a [`Subscription`]'s.
-#[pin_data]
+#[pin_data(PinnedDrop)]
 pub struct WholeMirror<T: MirrorOps<Lock = SpinLockBackend>, M: Model<Side<T>>> {
     #[pin]
     subscription: Subscription<Side<T>, M>,
@@ -145,7 +145,10 @@ impl<T: MirrorOps<Lock = SpinLockBackend>, M: Model<Side<T>>> WholeMirror<T, M> 
     /// - `EFAULT` where nothing is mapped, where `access` is not allowed, and for memory that has
     ///   no pages; `ESRCH` if the address space is dead; `EINTR` for a signal; `ENOMEM`.
     ///
-    /// Context: sleeps; takes the mmap lock of the address space.
+    /// Protection keys are not looked at.
+    ///
+    /// Context: sleeps; takes the mmap lock of the address space, and may be what ends it: no lock
+    /// that a callback takes may be held, the mirror's least of all.
     #[inline]
     pub fn fault(&self, addr: usize, access: Access) -> Result<(), Fault> {
         let side = &*self.subscription;
@@ -168,7 +171,8 @@ impl<T: MirrorOps<Lock = SpinLockBackend>, M: Model<Side<T>>> WholeMirror<T, M> 
 
     /// Takes the lock.
     ///
-    /// Context: as a spinlock. What may fault on user memory must not be done under it.
+    /// Context: as a spinlock, so nothing under it may fault on user memory. A guard that is made in
+    /// a condition lives as long as the whole `if let` or `match`.
     #[inline]
     pub fn lock(&self) -> MirrorGuard<'_, T> {
         MirrorGuard(self.subscription.locked.lock())
@@ -184,6 +188,16 @@ impl<T: MirrorOps<Lock = SpinLockBackend>, M: Model<Side<T>>> WholeMirror<T, M> 
     #[inline]
     pub fn mm(&self) -> &Mm {
         &self.subscription.mm
+    }
+}
+
+#[pinned_drop]
+impl<T: MirrorOps<Lock = SpinLockBackend>, M: Model<Side<T>>> PinnedDrop for WholeMirror<T, M> {
+    #[inline]
+    fn drop(self: Pin<&mut Self>) {
+        // Unregistering calls `release` of a subscription; the address space need not be dying.
+        let table = self.subscription.locked.lock().die();
+        drop(table);
     }
 }
 
@@ -221,10 +235,12 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> Side<T> {
     #[inline]
     fn die(&self) {
         let mut locked = self.locked.lock();
-        if locked.die() {
+        let (alive, table) = locked.die();
+        if alive {
             self.ops.release(&mut locked.state);
         }
         drop(locked);
+        drop(table);
         self.idle.notify_all();
     }
 
@@ -253,7 +269,8 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> RangeOps for Side<T> {
     }
 
     fn invalidate_range_end(&self, range: &Range<'_>) {
-        if self.locked.lock().retry.end() {
+        let idle = self.locked.lock().retry.end(range.start(), range.end());
+        if idle {
             self.idle.notify_all();
         }
         self.ops.ended(range);
@@ -286,7 +303,7 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> FlushOps for Side<T> {
     fn invalidate_pages(&self, start: usize, end: usize) {
         let mut guard = self.locked.lock();
         let locked = &mut *guard;
-        locked.retry.flush();
+        locked.retry.done(start, end);
         self.ops.flush(&mut locked.state, &locked.table, start, end);
         locked.table.remove(start..end);
     }

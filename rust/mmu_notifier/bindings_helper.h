@@ -1,6 +1,0 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the crate calls in its own C file.
- */
-
-#include "helpers.h"
