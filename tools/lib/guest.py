@@ -8,7 +8,6 @@ Software emulation (TCG) is used always, so that every machine gives the same re
 """
 
 import base64
-import re
 import shlex
 import time
 from pathlib import Path
@@ -180,17 +179,6 @@ class Guest:
     def settle(self):
         """Waits until every RCU callback queued so far has run."""
         self.write("/sys/module/rcutree/parameters/do_rcu_barrier", "1")
-
-    def slab(self, cache):
-        """Returns how many objects of a slab cache are in use, after RCU has settled.
-
-        Boot with `slab_nomerge` for a cache of one kind of object only.
-        """
-        self.settle()
-        directory = f"/sys/kernel/slab/{cache}"
-        text = self.run(f"echo 1 > {directory}/shrink && cat {directory}/objects",
-                        check=True).output
-        return int(re.match(r"\d+", text)[0])
 
     def _read_taint(self):
         return int(self.read("/proc/sys/kernel/tainted"))
