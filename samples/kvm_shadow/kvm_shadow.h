@@ -19,7 +19,8 @@
  * An ioctl that fails has changed nothing, except that KVM_SHADOW_READ, KVM_SHADOW_WRITE,
  * KVM_SHADOW_PEEK and KVM_SHADOW_STATE may already have transferred what lies before the page
  * they failed at when the error is EFAULT, EINTR, ENODATA or ESRCH; those found out from slots
- * and arguments alone (EINVAL, ENXIO, EPERM) come before anything is transferred.
+ * and arguments alone (EINVAL, ENXIO, EPERM) come before anything is transferred, unless the
+ * slots change meanwhile.
  */
 #ifndef KVM_SHADOW_H
 #define KVM_SHADOW_H

@@ -63,11 +63,6 @@ impl Slot {
         self.guest.len() / PAGE_SIZE
     }
 
-    /// Its dirty log, or `ENOENT` if it has none.
-    pub(crate) fn log(&mut self) -> Result<&mut DirtyLog> {
-        self.log.as_mut().ok_or(ENOENT)
-    }
-
     /// Begins or ceases to log, as `other` does; what is not needed for it is left to `other`.
     pub(crate) fn log_like(&mut self, other: &mut Self) {
         if self.log.is_some() != other.log.is_some() {
@@ -109,6 +104,11 @@ impl Slots {
             .iter_mut()
             .find(|slot| slot.number == number)
             .ok_or(ENOENT)
+    }
+
+    /// Finds the dirty log of a slot, or `ENOENT`.
+    pub(crate) fn log(&mut self, number: u32) -> Result<&mut DirtyLog> {
+        self.get_mut(number)?.log.as_mut().ok_or(ENOENT)
     }
 
     /// Fails with `EEXIST` if a slot is in the way of this one.

@@ -10,10 +10,8 @@ use core::{
 };
 use kernel::{
     mm::MmWithUser,
-    new_mutex,
     page::PAGE_SIZE,
     prelude::*,
-    sync::Mutex,
     uaccess::{
         UserPtr,
         UserSlice, //
@@ -53,10 +51,6 @@ pub(crate) enum Absent {
 pub(crate) struct Vm {
     #[pin]
     mirror: RangeMirror<Shadow>,
-    /// Held while slots are set, and from the taking of a log until user space has it: if user
-    /// space cannot take it, it goes back to the same slot. Taken before the mirror's lock.
-    #[pin]
-    changes: Mutex<()>,
 }
 
 impl Vm {
@@ -64,7 +58,6 @@ impl Vm {
     pub(crate) fn new(mm: &MmWithUser) -> impl PinInit<Self, Error> + '_ {
         try_pin_init!(Self {
             mirror <- RangeMirror::new(mm, Shadow, State::new()?),
-            changes <- new_mutex!(()),
         })
     }
 
@@ -79,7 +72,6 @@ impl Vm {
         }
         // Declared before the guard: what is left of it is freed after the lock.
         let mut slot = Slot::new(args)?;
-        let _changes = self.changes.lock();
         let mut guard = self.lock()?;
         guard.state().slots.admit(&slot)?;
         // What was written before is none of its log's business.
@@ -93,7 +85,6 @@ impl Vm {
     }
 
     fn delete_slot(&self, number: u32) -> Result {
-        let _changes = self.changes.lock();
         let mut guard = self.lock()?;
         let user = guard.state().slots.get(number)?.user();
         harvest(&mut guard, user.clone());
@@ -170,28 +161,34 @@ impl Vm {
         if args.number as usize >= abi::SLOTS {
             return Err(EINVAL);
         }
-        let _changes = self.changes.lock();
-        let pages = self.lock()?.state().slots.get(args.number)?.pages();
-        let mut log = DirtyLog::new(pages)?;
-        let mut guard = self.lock()?;
-        let slot = guard.state_mut().slots.get_mut(args.number)?;
-        let user = slot.user();
-        slot.log()?;
-        harvest(&mut guard, user);
-        mem::swap(
-            &mut log,
-            guard.state_mut().slots.get_mut(args.number)?.log()?,
-        );
-        drop(guard);
-
+        let log = self.empty_log(args.number)?;
         let bytes = log.as_bytes();
         let bitmap = UserSlice::new(UserPtr::from_addr(args.bitmap), bytes.len());
         bitmap.writer().write_slice(bytes).inspect_err(|_| {
             let mut guard = self.mirror.lock();
-            if let Ok(slot) = guard.state_mut().slots.get_mut(args.number) {
-                let _ = slot.log().map(|kept| kept.merge(&log));
+            if let Ok(kept) = guard.state_mut().slots.log(args.number) {
+                kept.take_back(&log);
             }
         })
+    }
+
+    /// Takes what the log of a slot holds. `ENOENT` if there is none.
+    fn empty_log(&self, number: u32) -> Result<DirtyLog> {
+        loop {
+            let pages = self.lock()?.state().slots.get(number)?.pages();
+            let mut taken = DirtyLog::new(pages)?;
+            let mut guard = self.lock()?;
+            let user = match guard.state().slots.get(number)? {
+                slot if slot.pages() == pages => slot.user(),
+                // Another one meanwhile.
+                _ => continue,
+            };
+            guard.state_mut().slots.log(number)?;
+            harvest(&mut guard, user);
+            guard.state_mut().slots.log(number)?.empty_into(&mut taken);
+            drop(guard);
+            return Ok(taken);
+        }
     }
 
     /// `KVM_SHADOW_STATS`.

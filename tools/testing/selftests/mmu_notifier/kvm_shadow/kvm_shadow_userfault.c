@@ -165,6 +165,56 @@ TEST_F(userfault, moved)
 	area_unmap(from, 1);
 }
 
+struct dirty {
+	int fd;
+	void *bitmap;
+};
+
+static long takes_the_log(void *arg)
+{
+	struct dirty *it = arg;
+
+	return ks_dirty(it->fd, 1, it->bitmap);
+}
+
+/*
+ * The log of slot 1 is on its way to memory that is missing. Nobody is kept
+ * waiting, and when it does not arrive, it joins what was written meanwhile.
+ */
+TEST_F(userfault, a_log_on_its_way)
+{
+	const int log = KVM_SHADOW_LOG_DIRTY;
+	char *area = area_map(4), *other = area_map(1);
+	struct job taker;
+	__u64 bitmap;
+
+	ASSERT_DONE(ks_slot(self->fd, 1, 0, area, 4 * PAGE, log));
+	for (int same = 0; same < 2; same++) {
+		struct dirty arg = { self->fd, self->area + same * PAGE };
+		struct uffdio_range missing = { (uintptr_t)arg.bitmap, PAGE };
+
+		ASSERT_DONE(ks_write_word(self->fd, 0, 1));
+		job_start(&taker, takes_the_log, &arg);
+		ASSERT_TRUE(job_blocks(&taker, UNRESOLVED));
+		ASSERT_DONE(ks_slot(self->fd, 2, 1UL << 40, other, PAGE, 0));
+		ASSERT_DONE(ks_delete(self->fd, 2));
+		if (!same) {
+			/* In the same place, but another one. */
+			ASSERT_DONE(ks_delete(self->fd, 1));
+			ASSERT_DONE(ks_slot(self->fd, 1, 0, area, 4 * PAGE, log));
+		}
+		ASSERT_DONE(ks_write_word(self->fd, PAGE, 1));
+		ASSERT_EQ(0, munmap(arg.bitmap, PAGE));
+		ASSERT_EQ(0, ioctl(self->uffd, UFFDIO_WAKE, &missing));
+		EXPECT_EQ(-1, job_join(&taker));
+		EXPECT_EQ(EFAULT, errno) TH_LOG("%s", strerror(errno));
+		ASSERT_DONE(ks_dirty(self->fd, 1, &bitmap));
+		EXPECT_EQ(same ? 3 : 2, bitmap);
+	}
+	area_unmap(area, 4);
+	area_unmap(other, 1);
+}
+
 static void waits_for_ever(void *arg)
 {
 	struct access read = { *(int *)arg, GUEST };
