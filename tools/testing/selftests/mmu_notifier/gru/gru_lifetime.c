@@ -54,61 +54,55 @@ TEST_F(tlb, contexts_of_a_process_are_apart)
 	EXPECT_EQ(0, gru_peek(self->fd, self->area, &byte, 1));
 }
 
+/* A process with a context, which it has used if it is told to. */
 struct owner {
 	unsigned int model;
-	bool use;	/* before the end */
-	int ready;
-	int end;
+	bool use;
+	pid_t pid;
+	int fd;		/* the context, of this process now */
+	void *word;	/* where the owner has memory */
+	int end;	/* to be closed for it to end */
 };
 
-/* Opens a context, tells its number, and lives until its pipe is closed. */
-static void own_context(void *arg)
+static void own_context(struct owner *owner, int ready, int end)
 {
-	struct owner *owner = arg;
-	uint64_t *word = area_map(1);
 	int fd = open("/dev/gru", O_RDWR);
 	char c;
 
+	owner->word = area_map(1);
 	if (fd < 0 ||
 	    (owner->use && (gru_configure(fd, owner->model, 8) ||
-			    gru_fill(fd, word, 1, WORD))))
+			    gru_fill(fd, owner->word, 1, WORD))))
 		_exit(1);
-	if (write(owner->ready, &fd, sizeof(fd)) != sizeof(fd) ||
-	    write(owner->ready, &word, sizeof(word)) != sizeof(word) ||
-	    read(owner->end, &c, 1) < 0)
+	if (write(ready, &fd, sizeof(fd)) != sizeof(fd) ||
+	    write(ready, &owner->word, sizeof(void *)) != sizeof(void *) ||
+	    read(end, &c, 1) < 0)
 		_exit(2);
+	_exit(0);
 }
 
-/* A context whose owner is gone; @word is where it had memory. */
-static int orphan(struct __test_metadata *_metadata, unsigned int model, bool use,
-		  void **word)
+static void start_owner(struct __test_metadata *_metadata, struct owner *owner)
 {
-	int ready[2], end[2], theirs, fd, pidfd;
-	struct owner owner = { model, use };
-	pid_t child;
+	int ready[2], end[2], theirs, pidfd;
 
-	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
-	ASSERT_EQ(0, pipe2(end, O_CLOEXEC));
-	owner.ready = ready[1];
-	owner.end = end[0];
-	child = fork();
-	ASSERT_LE(0, child);
-	if (!child) {
+	ASSERT_EQ(0, pipe(ready));
+	ASSERT_EQ(0, pipe(end));
+	owner->pid = fork();
+	ASSERT_LE(0, owner->pid);
+	if (!owner->pid) {
 		close(end[1]);
-		own_context(&owner);
-		_exit(0);
+		own_context(owner, ready[1], end[0]);
 	}
+	close(ready[1]);
 	ASSERT_EQ(sizeof(theirs), read(ready[0], &theirs, sizeof(theirs)));
-	ASSERT_EQ(sizeof(*word), read(ready[0], word, sizeof(*word)));
-	pidfd = pidfd_open(child, 0);
+	ASSERT_EQ(sizeof(void *), read(ready[0], &owner->word, sizeof(void *)));
+	pidfd = pidfd_open(owner->pid, 0);
 	ASSERT_LE(0, pidfd);
-	fd = pidfd_getfd(pidfd, theirs, 0);
-	ASSERT_LE(0, fd) TH_LOG("pidfd_getfd: %s", strerror(errno));
-	EXPECT_EQ(0, gru_stats(fd).released);
+	owner->fd = pidfd_getfd(pidfd, theirs, 0);
+	ASSERT_LE(0, owner->fd) TH_LOG("pidfd_getfd: %s", strerror(errno));
+	EXPECT_EQ(0, gru_stats(owner->fd).released);
+	owner->end = end[1];
 	close(pidfd);
-	close(end[1]);
-	EXPECT_EQ(0, child_wait(child));
-	return fd;
 }
 
 static void expect_dead(struct __test_metadata *_metadata, int fd, void *word)
@@ -129,72 +123,60 @@ static void expect_dead(struct __test_metadata *_metadata, int fd, void *word)
 
 TEST_F(tlb, the_owner_dies)
 {
+	struct owner owner = { variant->model, .use = true };
 	struct gru_stats stats;
-	void *word;
-	int fd = orphan(_metadata, variant->model, true, &word);
 
-	expect_dead(_metadata, fd, word);
-	EXPECT_EQ(EBUSY, gru_configure(fd, variant->model, 8));
-	stats = gru_stats(fd);
+	start_owner(_metadata, &owner);
+	close(owner.end);
+	EXPECT_EQ(0, child_wait(owner.pid));
+	expect_dead(_metadata, owner.fd, owner.word);
+	EXPECT_EQ(EBUSY, gru_configure(owner.fd, variant->model, 8));
+	stats = gru_stats(owner.fd);
 	EXPECT_EQ(1, stats.drop_ins);
 	/* What the owner's end dropped was not flushed. */
 	EXPECT_EQ(0, stats.pages_flushed);
-	close(fd);
+	close(owner.fd);
 }
 
 TEST_F(tlb, the_owner_dies_before_the_first_use)
 {
-	void *word;
-	int fd = orphan(_metadata, variant->model, false, &word);
+	struct owner owner = { variant->model, .use = false };
 
-	expect_dead(_metadata, fd, word);
-	EXPECT_EQ(ESRCH, gru_configure(fd, variant->model, 8));
-	close(fd);
+	start_owner(_metadata, &owner);
+	close(owner.end);
+	EXPECT_EQ(0, child_wait(owner.pid));
+	expect_dead(_metadata, owner.fd, owner.word);
+	EXPECT_EQ(ESRCH, gru_configure(owner.fd, variant->model, 8));
+	close(owner.fd);
 }
 
 /* Its end can come while another works on its memory. */
 TEST_F(tlb, the_owner_dies_while_a_queue_runs)
 {
+	struct owner owner = { variant->model, .use = true };
 	struct gru_instruction queue[64] = {};
-	int ready[2], end[2], theirs, fd, pidfd, error;
-	struct owner owner = { variant->model, true };
 	unsigned int done;
-	void *word;
-	pid_t child;
+	int error;
 
-	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
-	ASSERT_EQ(0, pipe2(end, O_CLOEXEC));
-	owner.ready = ready[1];
-	owner.end = end[0];
-	child = fork();
-	ASSERT_LE(0, child);
-	if (!child) {
-		own_context(&owner);
-		_exit(0);
-	}
-	ASSERT_EQ(sizeof(theirs), read(ready[0], &theirs, sizeof(theirs)));
-	ASSERT_EQ(sizeof(word), read(ready[0], &word, sizeof(word)));
-	pidfd = pidfd_open(child, 0);
-	fd = pidfd_getfd(pidfd, theirs, 0);
-	ASSERT_LE(0, fd);
+	start_owner(_metadata, &owner);
 	for (unsigned int i = 0; i < 64; i++)
 		queue[i] = (struct gru_instruction){
-			.op = GRU_OP_FILL, .dst = (uintptr_t)word,
+			.op = GRU_OP_FILL, .dst = (uintptr_t)owner.word,
 			.length = PAGE, .value = i,
 		};
-	ASSERT_EQ(0, gru_run(fd, queue, 64, &done));
-	ASSERT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(0, gru_run(owner.fd, queue, 64, &done));
+	ASSERT_EQ(0, kill(owner.pid, SIGKILL));
 	do {
-		error = gru_run(fd, queue, 64, &done);
+		error = gru_run(owner.fd, queue, 64, &done);
 		ASSERT_EQ(!error, done == 64);
-		gru_flush(fd);
+		gru_flush(owner.fd);
 	} while (!error);
 	/* Dying, its memory may be gone before it itself is. */
 	EXPECT_TRUE(error == ESRCH || error == EFAULT) TH_LOG("%s", strerror(error));
-	EXPECT_EQ(-SIGKILL, child_wait(child));
-	expect_dead(_metadata, fd, word);
-	close(pidfd);
-	close(fd);
+	EXPECT_EQ(-SIGKILL, child_wait(owner.pid));
+	expect_dead(_metadata, owner.fd, owner.word);
+	close(owner.end);
+	close(owner.fd);
 }
 
 /* A new program is a new address space. */
