@@ -8,7 +8,8 @@ export KVER KDIR SUITES
 
 .NOTPARALLEL:
 .PHONY: all module samples programs doc setup upgrade demo check shell \
-	mutants fmt-check lint clean distclean help bootstrap packaged known
+	mutants torture torture-suppressed fmt-check lint clean distclean help \
+	bootstrap packaged known
 
 all: module samples $(if $(KDIR),,programs)
 
@@ -41,6 +42,12 @@ shell: packaged all
 
 mutants: packaged all
 	@$(PYTHON) tools/testing/mutants.py
+
+torture: packaged all
+	@$(PYTHON) tools/testing/torture/run.py
+
+torture-suppressed: packaged all
+	@$(PYTHON) tools/testing/torture/suppressed.py
 
 fmt-check: setup
 	@$(PYTHON) tools/build/style.py fmt

@@ -18,8 +18,8 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 TOP = _HERE.parents[2]
 sys.path[:0] = [str(TOP / folder) for folder in (
-    "tools/lib", "tools/build", "tools/testing", "tools/testing/upstream",
-    "tools/testing/selftests/mmu_notifier", "tools/testing/torture")]
+    "tools/lib", "tools/build", "tools/testing", "tools/testing/takeover",
+    "tools/testing/upstream", "tools/testing/selftests/mmu_notifier", "tools/testing/torture")]
 
 import core  # noqa: E402
 import kbuild  # noqa: E402

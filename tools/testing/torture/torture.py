@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import leaks
 import lock
 import project
 import samples
@@ -50,11 +51,11 @@ def guest(note=lambda text: None):
     drivers = samples.built()
     return {
         "programs": {IN_GUEST: built(programs)},
-        "modules": ["zram num_devices=2", "ext4", programs.test_hmm,
+        "modules": ["zram num_devices=2", "ext4", leaks.FLUSHER, programs.test_hmm,
                     *(drivers[name] for name in DRIVERS)],
         # Two nodes to migrate between. What is freed is wiped, so that who still reads it shows.
         # DAMON takes references to pages to look at them, which keeps them from migrating.
-        "cmdline": "numa=fake=2 init_on_free=1 damon_stat.enabled=N",
+        "cmdline": f"numa=fake=2 init_on_free=1 damon_stat.enabled=N {leaks.CMDLINE}",
     }
 
 
@@ -100,6 +101,21 @@ class Outcome:
         return self.status == 0 and bool(self.summary) and not self.finding
 
     @property
+    def unused(self):
+        """The secondaries that have not been read alone and beside the processor."""
+        counts = self.summary.get("secondaries", {})
+        return [name for name in SECONDARIES
+                if not all(counts.get(name, {}).get(what) for what in ("reads", "concurrent"))]
+
+    @property
+    def story(self):
+        """What it did in a line, or what it found."""
+        if not self.clean:
+            return self.finding or f"status {self.status}: {self.output[-300:]}"
+        return (f"seed {self.summary['seed']}: {self.summary['steps']} steps, "
+                f"{self.summary['comparisons']} comparisons")
+
+    @property
     def red(self):
         """Whether it found a stale read, and said which."""
         return self.status == 1 and self.finding.startswith("STALE ")
@@ -110,3 +126,23 @@ def run(vm, seconds, seed, on_output=None, options=""):
     job = vm.start(f"{_JOIN}; exec {IN_GUEST} -n {seconds} -s {seed} {options} 2>&1",
                    on_output=on_output)
     return Outcome(job.wait(seconds + _GRACE))
+
+
+def holdings(vm):
+    """What the guest holds that a torture could leave behind, as {what: how much}."""
+    huge = vm.read("/proc/sys/vm/nr_hugepages"), _free_huge_pages(vm)
+    found = {"address spaces": leaks.address_spaces(vm), "huge pages": int(huge[0]) - huge[1]}
+    for name in ("test_hmm", *DRIVERS):
+        found[f"references to {name}"] = int(vm.read(f"/sys/module/{name}/refcnt"))
+    return found
+
+
+def _free_huge_pages(vm):
+    return int(re.search(r"HugePages_Free: +(\d+)", vm.read("/proc/meminfo"))[1])
+
+
+def left_behind(before, after):
+    """Returns what there is more of than before, as text."""
+    limits = {"address spaces": leaks.BORROWED}
+    return [f"{what}: {before[what]} before, {amount} after" for what, amount in after.items()
+            if amount - before[what] > limits.get(what, 0)]
