@@ -7,9 +7,9 @@
  *        torture -l THREAD [-s SEED] -c STEPS
  *
  * Runs until the time is over, or each thread has done its steps (-c), or a stale read is found,
- * and prints what it did as a line of JSON; -x leaves a secondary out. With -l it lists the plan of a thread instead, which
- * depends on the seed and the thread's number alone. Exit status: 0, 1 for a stale read, 2 if the
- * torture itself did not go as planned.
+ * and prints what it did as a line of JSON; -x leaves a secondary out. With -l it lists the plan
+ * of a thread instead, which depends on the seed and the thread's number alone. Exit status: 0,
+ * 1 for a stale read, 2 if the torture itself did not go as planned.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -42,7 +42,9 @@ struct options {
 static int usage(void)
 {
 	fprintf(stderr, "usage: torture [-n SECONDS] [-s SEED] [-p PROCESSES] [-t THREADS] "
-			"[-c STEPS] [-x SECONDARY]...\n       torture -l THREAD [-s SEED] -c STEPS\n");
+			"[-c STEPS]\n"
+			"               [-x SECONDARY]...\n"
+			"       torture -l THREAD [-s SEED] -c STEPS\n");
 	return 2;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The secondary MMUs: each reads and writes words of this process's memory through its own tables. */
+/* The secondary MMUs: each reads and writes words of this process's memory by its own tables. */
 #ifndef TORTURE_SECONDARIES_H
 #define TORTURE_SECONDARIES_H
 
@@ -8,7 +8,7 @@
 
 #include "region.h"
 
-/* What a caller lends for the transfer: memory that is never copied on write. One user at a time. */
+/* What a caller lends for the transfer: memory that fork() shares. One user at a time. */
 struct bounce {
 	union {
 		char bytes[PAGE];

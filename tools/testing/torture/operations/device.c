@@ -56,18 +56,19 @@ static void check_alone(struct thread *thread, char *address)
 {
 	for (unsigned int number = 0; number < SECONDARIES && !shared->over; number++) {
 		struct secondary *secondary = &thread->secondary[number];
+		int (*look)(struct secondary *secondary, char *address, uint64_t *value,
+			    struct bounce *bounce);
 		uint64_t value;
 		int result;
 
 		if (!secondary_is_open(secondary))
 			continue;
-		result = (secondary->class->peek ? secondary->class->peek
-						 : secondary->class->read)(secondary, address,
-									   &value, thread->bounce);
+		look = secondary->class->peek ? secondary->class->peek : secondary->class->read;
+		result = look(secondary, address, &value, thread->bounce);
 		shared->comparisons++;
 		if (!result && is_exclusive(thread, address))
-			report_stale(&thread->place, address, NO_VALUE, secondary->class->name, value,
-				     "uses a page that a device has to itself");
+			report_stale(&thread->place, address, NO_VALUE, secondary->class->name,
+				     value, "uses a page that a device has to itself");
 	}
 }
 

@@ -42,7 +42,8 @@ static int replace_run(struct region *region, unsigned int first, unsigned int c
 int op_replace(struct thread *thread, struct region *region, const struct step *step)
 {
 	(void)thread;
-	return region_for_runs(region, step->first, step->count, NO_ACCESS, WRITABLE, replace_run, 0);
+	return region_for_runs(region, step->first, step->count, NO_ACCESS, WRITABLE,
+			       replace_run, 0);
 }
 
 static int discard_run(struct region *region, unsigned int first, unsigned int count,
@@ -60,7 +61,8 @@ static int discard_run(struct region *region, unsigned int first, unsigned int c
 int op_discard(struct thread *thread, struct region *region, const struct step *step)
 {
 	(void)thread;
-	return region_for_runs(region, step->first, step->count, NO_ACCESS, WRITABLE, discard_run, 0);
+	return region_for_runs(region, step->first, step->count, NO_ACCESS, WRITABLE,
+			       discard_run, 0);
 }
 
 static int free_run(struct region *region, unsigned int first, unsigned int count,

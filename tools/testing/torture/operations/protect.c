@@ -40,7 +40,8 @@ int op_allow(struct thread *thread, struct region *region, const struct step *st
 {
 	(void)thread;
 	(void)step;
-	return region_for_runs(region, 0, region->pages, NO_ACCESS, READABLE, protect_run, WRITABLE);
+	return region_for_runs(region, 0, region->pages, NO_ACCESS, READABLE, protect_run,
+			       WRITABLE);
 }
 
 /* Whether the page is mapped and its bit has that value. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A mirror of test_hmm's: an interval subscription of the kernel's own. It transfers whole pages, and
- * cannot be asked what it holds.
+ * A mirror of test_hmm's: an interval subscription of the kernel's own. It transfers whole pages,
+ * and cannot be asked what it holds.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -136,7 +136,8 @@ static int xpmem_open(struct secondary *secondary, size_t size)
 		return -errno;
 	line = &lines[secondary->fd];
 	pthread_mutex_init(&line->lock, NULL);
-	line->dialogue = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	line->dialogue = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			      -1, 0);
 	if (line->dialogue == MAP_FAILED)
 		return -errno;
 	line->dialogue->turn = PARTNER;
