@@ -11,7 +11,10 @@
 /* What one page of page tables spans. */
 #define PUD	(512 * HUGE)
 
-/* Waits for what another thread of the kernel does; the harness bounds it. */
+/*
+ * Waits for what another thread of the kernel does, which may have to wait
+ * itself; the limit is the test's own, TEST_F_TIMEOUT.
+ */
 #define AWAIT(condition) do {		\
 	while (!(condition))		\
 		usleep(1000);		\

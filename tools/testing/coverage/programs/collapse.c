@@ -6,6 +6,7 @@
 #include "kselftest_harness.h"
 #include "area.h"
 #include "knob.h"
+#include "pause.h"
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define DAEMON	THP "khugepaged/"
@@ -47,7 +48,7 @@ TEST_F(collapse, advised)
  * why the processor has to use one for it to go through.
  * Reaches mm/khugepaged.c:folio_pte_referenced, mm/khugepaged.c:collapse_huge_page
  */
-TEST_F(collapse, used_by_the_secondary_only)
+TEST_F_TIMEOUT(collapse, used_by_the_secondary_only, 120)
 {
 	ASSERT_DONE(knob_write("/proc/self/clear_refs", "1"));
 	ASSERT_DONE(knob_set(DAEMON "scan_sleep_millisecs", "0"));
@@ -92,14 +93,20 @@ FIXTURE_TEARDOWN(collapse_file)
 
 /*
  * The pages are taken out of the other mapping before its table is, and cannot
- * come back in between: that its table goes is told to who walks it.
+ * come back in between: only who walks the table would keep what is stale.
  * Reaches mm/khugepaged.c:retract_page_tables
  */
 TEST_F(collapse_file, the_other_loses_its_table)
 {
+	int pause = pause_ends(self->other, HUGE);
+
+	ASSERT_LE(0, pause) TH_LOG("no /dev/mmu_notifier_test");
+	ASSERT_DONE(pause_over(pause));
 	secondary_touch(self->area, HUGE);
 	secondary_touch(self->other, HUGE);
+	ASSERT_EQ(0, pause_told(pause, self->other, HUGE));
 	ASSERT_DONE(madvise(self->area, HUGE, MADV_COLLAPSE));
+	EXPECT_EQ(1, pause_told(pause, self->other, HUGE));
 	ASSERT_EQ(HUGE, area_huge(self->area, HUGE));
 	EXPECT_EQ(0, area_frame(self->other));
 	secondary_dropped(self->area, HUGE);

@@ -146,7 +146,7 @@ FIXTURE_TEARDOWN(damon)
 } while (0)
 
 /* Reaches mm/damon/ops-common.c:damon_ptep_mkold, mm/damon/vaddr.c:damon_young_pmd_entry#2 */
-TEST_F(damon, pages)
+TEST_F_TIMEOUT(damon, pages, 120)
 {
 	char *area = area_private(SIZE);
 
@@ -157,7 +157,7 @@ TEST_F(damon, pages)
 }
 
 /* Reaches mm/damon/ops-common.c:damon_pmdp_mkold, mm/damon/vaddr.c:damon_young_pmd_entry#1 */
-TEST_F(damon, huge)
+TEST_F_TIMEOUT(damon, huge, 120)
 {
 	char *area = area_private(HUGE);
 
@@ -171,7 +171,7 @@ TEST_F(damon, huge)
 }
 
 /* Reaches mm/damon/vaddr.c:damon_hugetlb_mkold, mm/damon/vaddr.c:damon_young_hugetlb_entry */
-TEST_F(damon, hugetlb)
+TEST_F_TIMEOUT(damon, hugetlb, 120)
 {
 	char *area = area_map(HUGE, HUGE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
@@ -183,7 +183,7 @@ TEST_F(damon, hugetlb)
 }
 
 /* Reaches mm/damon/vaddr.c:damos_va_filter_young_match */
-TEST_F(damon, filter)
+TEST_F_TIMEOUT(damon, filter, 120)
 {
 	char *area = area_private(SIZE);
 
@@ -194,7 +194,7 @@ TEST_F(damon, filter)
 }
 
 /* Reaches mm/damon/ops-common.c:damon_ptep_mkold, mm/damon/ops-common.c:damon_folio_young_one */
-TEST_F(damon, frames)
+TEST_F_TIMEOUT(damon, frames, 120)
 {
 	char *area = area_private(PAGE);
 
@@ -205,7 +205,7 @@ TEST_F(damon, frames)
 }
 
 /* Reaches mm/damon/ops-common.c:damon_pmdp_mkold, mm/damon/ops-common.c:damon_folio_young_one */
-TEST_F(damon, huge_frames)
+TEST_F_TIMEOUT(damon, huge_frames, 120)
 {
 	char *area = area_private(HUGE);
 

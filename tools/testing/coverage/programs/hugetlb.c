@@ -2,17 +2,20 @@
 /* Huge pages from the pool, private and shared. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "area.h"
+#include "pause.h"
 
 #define SIZE	(2 * HUGE)
 
 FIXTURE(hugetlb) {
 	char *area;
+	int pause;
 };
 
 FIXTURE_SETUP(hugetlb)
@@ -20,6 +23,8 @@ FIXTURE_SETUP(hugetlb)
 	self->area = area_map(SIZE, HUGE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
 	ASSERT_NE(NULL, self->area);
+	self->pause = pause_ends(self->area, SIZE);
+	ASSERT_LE(0, self->pause) TH_LOG("no /dev/mmu_notifier_test");
 	secondary_map(self->area, SIZE);
 	secondary_fill(self->area, SIZE);
 	secondary_touch(self->area, SIZE);
@@ -36,6 +41,7 @@ TEST_F(hugetlb, fork_and_write)
 	pid_t child;
 	char c;
 
+	ASSERT_DONE(pause_over(self->pause));
 	ASSERT_DONE(pipe2(end, O_CLOEXEC));
 	child = fork();
 	ASSERT_LE(0, child);
@@ -56,28 +62,49 @@ TEST_F(hugetlb, fork_and_write)
 	EXPECT_EQ(0, status);
 }
 
+/* What to move where. */
+struct move {
+	char *from;
+	char *to;
+};
+
+static void *move_mapping(void *arg)
+{
+	struct move *move = arg;
+
+	return mremap(move->from, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, move->to);
+}
+
 /*
- * The old mapping goes right after its pages have been moved, under the same
- * lock, which by itself takes its translations.
+ * The old mapping goes right after its pages have been moved, which by itself
+ * takes its translations: it is held up until it is seen that they have gone.
  * Reaches mm/hugetlb.c:move_hugetlb_page_tables
  */
 TEST_F(hugetlb, mremap)
 {
-	char *to = area_private(SIZE);
+	struct move move = { self->area, area_private(SIZE) };
+	pthread_t thread;
+	void *moved;
 
-	ASSERT_NE(NULL, to);
-	secondary_map(to, SIZE);
-	ASSERT_EQ(to, mremap(self->area, SIZE, SIZE,
-			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	ASSERT_NE(NULL, move.to);
+	secondary_map(move.to, SIZE);
+	ASSERT_DONE(pause_starts(self->pause, self->area, SIZE));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, move_mapping, &move));
+	ASSERT_DONE(pause_wait(self->pause));
+	ASSERT_DONE(pause_second_start(self->pause));
 	secondary_dropped(self->area, SIZE);
 	secondary_flushed(self->area, SIZE);
+	ASSERT_DONE(pause_starts_over(self->pause));
+	ASSERT_EQ(0, pthread_join(thread, &moved));
+	ASSERT_EQ(move.to, moved);
 	secondary_agrees(self->area, SIZE);
-	secondary_agrees(to, SIZE);
+	secondary_agrees(move.to, SIZE);
 }
 
 /* Reaches mm/hugetlb.c:hugetlb_change_protection */
 TEST_F(hugetlb, mprotect)
 {
+	ASSERT_DONE(pause_over(self->pause));
 	ASSERT_DONE(mprotect(self->area, SIZE, PROT_READ));
 	secondary_protected(self->area, SIZE);
 	secondary_flushed(self->area, SIZE);
@@ -99,6 +126,7 @@ TEST_F(hugetlb, poison)
 {
 	struct sigaction action = { .sa_handler = bus_error }, old;
 
+	ASSERT_DONE(pause_over(self->pause));
 	ASSERT_DONE(sigaction(SIGBUS, &action, &old));
 	ASSERT_DONE(madvise(self->area, PAGE, MADV_HWPOISON));
 	ASSERT_DONE(sigaction(SIGBUS, &old, NULL));

@@ -52,7 +52,7 @@ static bool merged(const char *area)
  * The first page is held up in between: write-protected, not yet replaced.
  * Reaches mm/ksm.c:write_protect_page, mm/ksm.c:replace_page
  */
-TEST_F(ksm, merge)
+TEST_F_TIMEOUT(ksm, merge, 120)
 {
 	secondary_touch(self->area, SIZE);
 	ASSERT_DONE(madvise(self->area, SIZE, MADV_MERGEABLE));
@@ -70,7 +70,7 @@ TEST_F(ksm, merge)
 }
 
 /* Reaches mm/memory.c:wp_page_copy */
-TEST_F(ksm, unmerge)
+TEST_F_TIMEOUT(ksm, unmerge, 120)
 {
 	ASSERT_DONE(pause_over(self->pause));
 	ASSERT_DONE(madvise(self->area, SIZE, MADV_MERGEABLE));
