@@ -41,6 +41,7 @@ FIXTURE_SETUP(device)
 
 FIXTURE_TEARDOWN(device)
 {
+	pause_over(self->pause);
 	/* Closing brings back what is still on the device. */
 	if (self->fd >= 0)
 		close(self->fd);

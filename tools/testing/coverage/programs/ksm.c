@@ -33,6 +33,8 @@ FIXTURE_SETUP(ksm)
 
 FIXTURE_TEARDOWN(ksm)
 {
+	/* A failed test may have left the daemon at the gate. */
+	pause_over(self->pause);
 	/* 2 takes all merged pages apart. */
 	knob_write(KSM "run", "2");
 	knobs_restore();
