@@ -206,7 +206,7 @@ TEST_F(lifetime, children_do_not_inherit)
 }
 
 /* Both are busy with the area when they are killed, one and then the other. */
-TEST_F(lifetime, killed_at_any_moment)
+TEST_F_TIMEOUT(lifetime, killed_at_any_moment, 240)
 {
 	uint64_t seed = 1;
 

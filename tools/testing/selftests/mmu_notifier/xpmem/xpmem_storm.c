@@ -139,7 +139,19 @@ static int take_part(struct meeting *meeting, int number)
 	return 0;
 }
 
-TEST(mutual_attachments)
+/* For the time that the tests may take on a busy machine. */
+FIXTURE(storm) {
+};
+
+FIXTURE_SETUP(storm)
+{
+}
+
+FIXTURE_TEARDOWN(storm)
+{
+}
+
+TEST_F_TIMEOUT(storm, mutual_attachments, 240)
 {
 	struct meeting *meeting = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -192,7 +204,7 @@ static void *come_and_go(void *arg)
 	return NULL;
 }
 
-TEST(attach_and_detach)
+TEST_F_TIMEOUT(storm, attach_and_detach, 240)
 {
 	struct xp_pages before = xp_pages(), after;
 	pthread_t threads[3];
