@@ -45,15 +45,16 @@ class Instruction:
     frames: tuple
 
 
-def is_built_in(kernel, file):
-    """Tells whether the configuration builds a .c file into the kernel image."""
+def option_left_out(kernel, file):
+    """Returns the option without which a .c file is not in the kernel image, if it is off."""
     directory, _, name = file.rpartition("/")
     makefile = (kernel.source / directory / "Makefile").read_text().replace("\\\n", " ")
-    option = re.search(rf"^\s*[\w-]+-(?:y|\$\((CONFIG_\w+)\))\s*[:+]?=(?:.*\s)?"
-                       rf"{re.escape(name[:-2])}\.o(?:\s|$)", makefile, re.M)
-    if option is None:
+    found = re.search(rf"^\s*[\w-]+-(?:y|\$\((CONFIG_\w+)\))\s*[:+]?=(?:.*\s)?"
+                      rf"{re.escape(name[:-2])}\.o(?:\s|$)", makefile, re.M)
+    if found is None:
         raise CompileError(f"{directory}/Makefile does not tell what {name} depends on")
-    return option[1] is None or f"\n{option[1]}=y\n" in (kernel.objdir / ".config").read_text()
+    config = (kernel.objdir / ".config").read_text()
+    return None if found[1] is None or f"\n{found[1]}=y\n" in config else found[1]
 
 
 def find(kernel, files, directory):

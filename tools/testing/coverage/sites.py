@@ -67,10 +67,10 @@ def sites(note=lambda text: None):
 def _find(kernel, directory):
     calls = source_calls.find(kernel.source)
     files = sorted({call.file for call in calls})
-    built = {file for file in files if compiled_calls.is_built_in(kernel, file)}
-    instructions = compiled_calls.find(kernel, sorted(built), directory)
-    returns = assign(calls, instructions)
-    return named(calls, returns, built)
+    options = {file: compiled_calls.option_left_out(kernel, file) for file in files}
+    built = [file for file in files if not options[file]]
+    returns = assign(calls, compiled_calls.find(kernel, built, directory))
+    return named(calls, returns, options)
 
 
 def assign(calls, instructions):
@@ -92,8 +92,8 @@ def assign(calls, instructions):
     return returns
 
 
-def named(calls, returns, built):
-    """Makes sites of the calls, with their ids."""
+def named(calls, returns, options):
+    """Makes sites of the calls, with their ids; `options` are what files lack to be compiled."""
     groups = {}
     for call in calls:
         groups.setdefault((call.file, call.function), {}).setdefault(call.hook, []).append(call)
@@ -101,12 +101,10 @@ def named(calls, returns, built):
     for (file, function), hooks in groups.items():
         for hook, same in hooks.items():
             name = f"{file}:{function}" + (f":{hook}" if len(hooks) > 1 else "")
-            merged = _merged(same, returns) if file in built else [[call] for call in same]
+            merged = _merged(same, returns) if not options[file] else [[call] for call in same]
             for number, together in enumerate(merged, 1):
                 places = sorted({place for call in together for place in returns[call]})
-                absent = "" if places else (
-                    "the configuration leaves the call out" if file in built else
-                    "the configuration leaves the file out")
+                absent = "" if places else f"{options[file] or 'an option'} is off"
                 found.append(Site(name + (f"#{number}" if len(merged) > 1 else ""), hook,
                                   tuple(call.line for call in together), tuple(places), absent))
     return found

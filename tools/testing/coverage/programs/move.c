@@ -41,7 +41,11 @@ FIXTURE_TEARDOWN(move)
 	secondary_agrees(self->to, SIZE);		\
 } while (0)
 
-/* Onto others, which go. Reaches mm/mremap.c:move_page_tables, mm/memory.c:unmap_vmas */
+/*
+ * Onto others, which go, as does in the end what is left of the mapping at the old
+ * addresses.
+ * Reaches mm/memory.c:unmap_vmas
+ */
 TEST_F(move, mremap)
 {
 	secondary_fill(self->to, SIZE);

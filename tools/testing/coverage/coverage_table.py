@@ -14,7 +14,7 @@ import project  # noqa: E402
 from outcome import Row  # noqa: E402
 
 _PAGE = _TOP / "Documentation/coverage.rst"
-_BEGIN = ".. The tables are written by tools/testing/coverage/table.py.\n"
+_BEGIN = ".. The tables are written by tools/testing/coverage/coverage_table.py.\n"
 _REACHED = """
 .. list-table:: Sites that tests reach
    :header-rows: 1
@@ -63,7 +63,7 @@ def stale(rows):
     if not missing and not gone:
         return ""
     return f"{len(missing)} sites are not as Documentation/coverage.rst says: run " \
-           "tools/testing/coverage/table.py"
+           "tools/testing/coverage/coverage_table.py"
 
 
 def _without_counts(tables):
