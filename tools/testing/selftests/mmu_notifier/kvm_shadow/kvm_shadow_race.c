@@ -189,4 +189,79 @@ TEST_F_TIMEOUT(race, counters, 120)
 	EXPECT_LT(PAGES, stats.faults);
 }
 
+/* One guest page, which shows now this user page, now that, now nothing, logged at times. */
+struct changing {
+	int fd;
+	char *area;
+	_Atomic bool stop;
+};
+
+#define THIS	0x7415
+#define THAT	0x74a7
+
+static long reads_either(void *arg)
+{
+	struct changing *it = arg;
+	__u64 word;
+
+	while (!it->stop)
+		if (ks_read_word(it->fd, GUEST, &word) ? errno != ENXIO :
+		    word != THIS && word != THAT)
+			return 1;
+	return 0;
+}
+
+/* The second word of either, and of no other page. */
+static long writes_either(void *arg)
+{
+	struct changing *it = arg;
+
+	while (!it->stop)
+		if (ks_write_word(it->fd, GUEST + 8, 1) && errno != ENXIO)
+			return 1;
+	return 0;
+}
+
+static long takes_logs(void *arg)
+{
+	struct changing *it = arg;
+	__u64 bitmap[2] = { 0, 0x5a5a };
+
+	while (!it->stop)
+		if (ks_dirty(it->fd, 0, bitmap) ? errno != ENOENT :
+		    bitmap[0] > 1 || bitmap[1] != 0x5a5a)
+			return 1;
+	return 0;
+}
+
+TEST(slots_that_change)
+{
+	static long (*const jobs[])(void *) = { reads_either, writes_either, takes_logs };
+	struct changing it = { .fd = ks_open(), .area = area_map(3) };
+	struct job threads[3];
+	unsigned int flags;
+
+	ASSERT_LE(0, it.fd) TH_LOG("no %s: load the module", KVM_SHADOW_DEVICE);
+	put_word(it.area, 0, THIS);
+	put_word(it.area, 1, THAT);
+	for (int i = 0; i < 3; i++)
+		job_start(&threads[i], jobs[i], &it);
+	for (int round = 0; round < 300; round++) {
+		flags = round % 3 ? KVM_SHADOW_LOG_DIRTY : 0;
+		ASSERT_DONE(ks_slot(it.fd, 0, GUEST, it.area + round % 2 * PAGE, PAGE, flags));
+		ASSERT_DONE(ks_slot(it.fd, 0, GUEST, it.area + round % 2 * PAGE, PAGE,
+				    flags ^ KVM_SHADOW_LOG_DIRTY));
+		ASSERT_DONE(ks_delete(it.fd, 0));
+	}
+	it.stop = true;
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(0, job_join(&threads[i]))
+			TH_LOG("thread %d: %s", i, strerror(errno));
+	}
+	EXPECT_EQ(THIS, get_word(it.area, 0));
+	EXPECT_EQ(THAT, get_word(it.area, 1));
+	area_unmap(it.area, 3);
+	close(it.fd);
+}
+
 TEST_HARNESS_MAIN
