@@ -42,8 +42,8 @@ def text(rows):
     tables = _REACHED
     for row in rows:
         if row.reachable:
-            tables += _line(f"``{row.site}``", row.hook, row.program, ", ".join(row.events) or "—",
-                            str(row.count))
+            events = ", ".join(row.events) or "—"
+            tables += _line(f"``{row.site}``", row.hook, row.program, events, str(row.count))
     tables += _UNREACHED
     for row in rows:
         if not row.reachable:
