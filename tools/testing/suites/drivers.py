@@ -17,6 +17,8 @@ from guest_job import GuestTimeout  # noqa: E402
 
 TITLE = "the sample drivers, with C and with Rust"
 ORDER = 36
+# Two hundred tests and more, twice: only to end what hangs.
+TIMEOUT = 1800
 
 # Two nodes to move pages between, by the programs only; see hmm.py for DAMON.
 _CMDLINE = f"numa=fake=2 numa_balancing=disable damon_stat.enabled=N {leaks.CMDLINE}"
