@@ -21,8 +21,9 @@ _LINT = project.BUILD / "lint"
 
 def sources():
     """Every Rust file of the checkout; build/ holds whole kernels and is not entered."""
+    not_ours = (project.BUILD, TOP / ".git")
     for folder, below, files in os.walk(TOP):
-        below[:] = [name for name in below if Path(folder, name) not in (project.BUILD, TOP / ".git")]
+        below[:] = [name for name in below if Path(folder, name) not in not_ours]
         yield from (Path(folder, name) for name in files if name.endswith(".rs"))
 
 
