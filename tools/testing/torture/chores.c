@@ -15,7 +15,7 @@
 /* The suite has put the torture into this control group. */
 #define GROUP "/sys/fs/cgroup/torture"
 /* Between two chores, in nanoseconds: they take the processors from those that compare. */
-#define PAUSE 50000000
+#define PAUSE 200000000
 
 static pid_t watched[16];
 static unsigned int watched_count;
