@@ -75,6 +75,17 @@ void mmu_notifier_helper_put_page(struct page *page)
 	put_page(page);
 }
 
+/*
+ * Of hugetlbfs a page table entry always maps a whole huge page, and flushing
+ * it names any one small page of that.
+ */
+unsigned long mmu_notifier_helper_entry_size(const struct page *page)
+{
+	const struct folio *folio = page_folio(page);
+
+	return folio_test_hugetlb(folio) ? folio_size(folio) : PAGE_SIZE;
+}
+
 unsigned long mmu_notifier_helper_page_to_pfn(const struct page *page)
 {
 	return page_to_pfn(page);

@@ -30,6 +30,7 @@ bool mmu_notifier_helper_read_retry(struct mmu_interval_notifier *interval_sub,
 int mmu_notifier_helper_get_user_page(struct mm_struct *mm, unsigned long addr,
 				      bool write, struct page **page);
 void mmu_notifier_helper_put_page(struct page *page);
+unsigned long mmu_notifier_helper_entry_size(const struct page *page);
 unsigned long mmu_notifier_helper_page_to_pfn(const struct page *page);
 
 /* linux/anon_inodes.h, linux/proc_fs.h: not among the kernel's bindings. */

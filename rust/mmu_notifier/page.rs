@@ -4,6 +4,7 @@
 
 use core::{
     mem::MaybeUninit,
+    ops::Range,
     ptr::NonNull, //
 };
 use kernel::{
@@ -59,6 +60,15 @@ impl UserPage {
         NonNull::new(unsafe { page.assume_init() })
             .map(UserPage)
             .ok_or(EFAULT)
+    }
+
+    /// The addresses that a flush of the page, found at `addr`, may name instead of its own.
+    #[inline]
+    pub(crate) fn flushed_with(&self, addr: usize) -> Range<usize> {
+        // SAFETY: By the type invariants the page is there.
+        let size = unsafe { ffi::mmu_notifier_helper_entry_size(self.0.as_ptr()) };
+        let start = addr & !(size - 1);
+        start..start.saturating_add(size)
     }
 
     #[inline]

@@ -69,6 +69,8 @@ impl Reservation {
 pub struct Table {
     leaves: RBTree<usize, Leaf>,
     len: usize,
+    /// The size of the largest page table entry that a page came by.
+    entry_size: usize,
 }
 
 // SAFETY: It owns no page: the pointers are good under the mirror's lock on any CPU.
@@ -80,6 +82,7 @@ impl Table {
         Table {
             leaves: RBTree::new(),
             len: 0,
+            entry_size: PAGE_SIZE,
         }
     }
 
@@ -111,6 +114,20 @@ impl Table {
             from = addr.saturating_add(PAGE_SIZE);
             (addr < range.end).then_some((addr, leaf.entry))
         })
+    }
+
+    /// The addresses whose translations may have to go when those of `range` are flushed.
+    ///
+    /// Of a huge page of hugetlbfs a flush names one small page; what else lies between is
+    /// dropped needlessly, which does no harm.
+    #[inline]
+    pub(crate) fn flushed_with(&self, range: Range<usize>) -> Range<usize> {
+        let mask = self.entry_size - 1;
+        range.start & !mask
+            ..range
+                .end
+                .checked_add(mask)
+                .map_or(usize::MAX, |end| end & !mask)
     }
 
     /// Removes the translations of `range`; returns how many there were.
@@ -152,6 +169,7 @@ impl Table {
             |leaf| leaf.entry,
         );
         entry.writable |= access == Access::Write;
+        self.entry_size = self.entry_size.max(page.flushed_with(addr).len());
         if known.is_none() {
             self.len += 1;
         }

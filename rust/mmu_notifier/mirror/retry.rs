@@ -79,15 +79,16 @@ impl Retry {
         self.active != 0 && self.span.contains(&addr)
     }
 
-    /// Whether what was looked up at `addr` since `begun` may be gone.
+    /// Whether what was looked up at `addr` since `begun` may be gone, if an invalidation of any
+    /// address in `with` may mean it.
     #[inline]
-    pub(crate) fn collided(&self, begun: Snapshot, addr: usize) -> bool {
+    pub(crate) fn collided(&self, begun: Snapshot, addr: usize, with: &Range<usize>) -> bool {
         let since = self.seq.wrapping_sub(begun.0);
         self.is_active(addr)
             || since > RECENT as u64
             || (1..=since).any(|back| {
                 let (start, end) = self.recent[self.seq.wrapping_sub(back) as usize % RECENT];
-                (start..end).contains(&addr)
+                start < with.end && with.start < end
             })
     }
 }

@@ -2,6 +2,7 @@
 
 //! Mirrors of a whole address space: by the range model, and by the TLB-flush model.
 
+use core::ops::Range as Addresses;
 use kernel::{
     mm::{
         Mm,
@@ -160,7 +161,8 @@ impl<T: MirrorOps<Lock = SpinLockBackend>, M: Model<Side<T>>> WholeMirror<T, M> 
         if locked.dead {
             return Err(ESRCH.into());
         }
-        if locked.retry.collided(begun, addr) {
+        let with = page.flushed_with(addr);
+        if locked.retry.collided(begun, addr, &with) {
             return Err(Fault::Collided);
         }
         // SAFETY: Under the lock there is proof that nothing of `addr` was invalidated since
@@ -304,6 +306,7 @@ impl<T: MirrorOps<Lock = SpinLockBackend>> FlushOps for Side<T> {
         let mut guard = self.locked.lock();
         let locked = &mut *guard;
         locked.retry.done(start, end);
+        let Addresses { start, end } = locked.table.flushed_with(start..end);
         self.ops.flush(&mut locked.state, &locked.table, start, end);
         locked.table.remove(start..end);
     }
