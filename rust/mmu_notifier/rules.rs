@@ -60,7 +60,7 @@
 //!
 //! A refusal, or a permission to sleep, that is kept for another range:
 //!
-//! ```compile_fail,E0621
+//! ```compile_fail,E0521
 //! # use mmu_notifier::{Blockable, Range};
 //! fn keep<'a>(range: &Range<'a>, kept: &mut Option<Blockable<'static>>) {
 //!     *kept = range.blockable().ok();
@@ -92,7 +92,7 @@
 //! }
 //! ```
 //!
-//! ```compile_fail,E0407
+//! ```compile_fail,E0407,E0438
 //! # use kernel::prelude::*;
 //! # use mmu_notifier::{Range, StartOps, WouldBlock};
 //! # struct Device;
@@ -109,7 +109,7 @@
 //!
 //! A driver of the range model that wants flushes as well: each trait has its own methods.
 //!
-//! ```compile_fail,E0407
+//! ```compile_fail,E0407,E0438
 //! # use kernel::prelude::*;
 //! # use mmu_notifier::{Range, RangeOps};
 //! # struct Device;

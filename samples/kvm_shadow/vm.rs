@@ -248,9 +248,7 @@ impl Vm {
 
 /// Moves the dirty bits of entries to the logs; the next write to these pages sets them again.
 fn harvest(guard: &mut MirrorGuard<'_, Shadow>, user: Range<usize>) {
-    let (state, table) = guard.split();
-    state.save_dirty(table, user.clone());
-    guard.clear_dirty(user, |_| ());
+    guard.clear_dirty(user, |state, page| state.slots.mark_dirty(page));
 }
 
 fn state_of(entry: Entry) -> u8 {

@@ -77,9 +77,6 @@ impl<T: AreaOps> Area<T> {
             return Attempt::Absent;
         };
         let mut records = shared.records.lock();
-        if records.is_revoked() {
-            return Attempt::Failed(EFAULT);
-        }
         match records.enter(offset, room) {
             Entered::New => shared.ops.entered(),
             Entered::Known => {}

@@ -148,16 +148,22 @@ impl<T: AreaOps> AreaFile<T> {
             flags::IO | flags::PFNMAP | flags::DONTEXPAND | flags::DONTDUMP | flags::DONTCOPY;
 
         // SAFETY: By this function's own requirements; the private data is as `new` has made it.
-        let addresses = unsafe {
+        let (private, addresses) = unsafe {
             let bounds = &(*vma).__bindgen_anon_1.__bindgen_anon_1;
+            (
+                &*(*file).private_data.cast::<Private<T>>(),
+                bounds.vm_start..bounds.vm_end,
+            )
+        };
+        if let Err(error) = private.area.shared.place.place(addresses) {
+            return error.to_errno();
+        }
+        // SAFETY: As above; nobody else has seen the VMA.
+        unsafe {
             (*vma).__bindgen_anon_2.vm_flags |= FLAGS;
             (*vma).vm_ops = &Self::VM_OPERATIONS;
             (*vma).vm_private_data = (*file).private_data;
-            bounds.vm_start..bounds.vm_end
-        };
-        // SAFETY: As above.
-        let private = unsafe { &*(*file).private_data.cast::<Private<T>>() };
-        private.area.shared.place.place(addresses);
+        }
         0
     }
 

@@ -24,6 +24,7 @@ mod slot;
 use core::ops::Range as Addresses;
 use kernel::{
     bindings,
+    error::to_result,
     mm::MmWithUser,
     new_condvar,
     new_mutex,
@@ -182,11 +183,9 @@ impl<T: AreaOps> Area<T> {
     /// can be unmapped, but not moved, split or inherited. Where the source has nothing, or does
     /// not allow the access, there is a `SIGBUS`.
     ///
-    /// To be called once for an area.
-    ///
     /// # Errors
     ///
-    /// Those of `mmap(2)`; `EINTR` if a signal ends the wait for the locks of the address space.
+    /// `EPERM` for an area that was mapped before; those of `mmap(2)`; `EINTR` if a signal ends the wait for the locks of the address space.
     ///
     /// Context: sleeps; of a process, whose mmap lock must not be held.
     #[inline]
@@ -218,22 +217,27 @@ impl<T: AreaOps> Area<T> {
             Err(error) => {
                 // SAFETY: It makes no promise.
                 unsafe { slot.set_watch(Watch::Failed) };
-                self.unmap();
+                self.unmap()?;
                 Err(error)
             }
         }
     }
 
-    /// Unmaps the area, if it is mapped in the current process.
+    /// Unmaps the area, which must be mapped in the current process, if at all.
+    ///
+    /// # Errors
+    ///
+    /// Those of `munmap(2)`.
     ///
     /// Context: sleeps; of a process, whose mmap lock must not be held.
     #[inline]
-    pub fn unmap(&self) {
+    pub fn unmap(&self) -> Result {
         let addresses = self.addresses();
-        if !addresses.is_empty() {
-            // SAFETY: Checked as for `munmap(2)`.
-            unsafe { bindings::vm_munmap(addresses.start, addresses.len()) };
+        if addresses.is_empty() {
+            return Ok(());
         }
+        // SAFETY: Checked as for `munmap(2)`.
+        to_result(unsafe { bindings::vm_munmap(addresses.start, addresses.len()) })
     }
 
     /// Tears the area down for good: what accesses the mapping gets a `SIGBUS`.

@@ -91,10 +91,19 @@ impl Slot {
         )
     }
 
-    /// It is mapped at `addresses`.
+    /// It is being mapped at `addresses`.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if it was mapped before: `remap_file_pages()` would map it anew.
     #[inline]
-    pub(super) fn place(&self, addresses: Addresses<usize>) {
-        self.state.lock().addresses = addresses;
+    pub(super) fn place(&self, addresses: Addresses<usize>) -> Result {
+        let mut state = self.state.lock();
+        if !state.addresses.is_empty() {
+            return Err(EPERM);
+        }
+        state.addresses = addresses;
+        Ok(())
     }
 
     /// Where it was mapped last; empty if it never was.

@@ -220,14 +220,14 @@ impl<T: MirrorOps> MirrorGuard<'_, T> {
     /// Calls `was_dirty` with each page of `range` that was written since this was last called,
     /// and takes the right to write away, so that the next write faults and is marked.
     #[inline]
-    pub fn clear_dirty(&mut self, range: Addresses<usize>, was_dirty: impl FnMut(usize)) {
-        self.0.table.clear_dirty(range, was_dirty);
-    }
-
-    /// The driver's data to change, with the translations to look at.
-    #[inline]
-    pub fn split(&mut self) -> (&mut T::State, &Table) {
+    pub fn clear_dirty(
+        &mut self,
+        range: Addresses<usize>,
+        mut was_dirty: impl FnMut(&mut T::State, usize),
+    ) {
         let locked = &mut *self.0;
-        (&mut locked.state, &locked.table)
+        locked
+            .table
+            .clear_dirty(range, |addr| was_dirty(&mut locked.state, addr));
     }
 }
