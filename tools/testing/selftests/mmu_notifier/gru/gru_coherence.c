@@ -170,6 +170,49 @@ TEST_F(tlb, fork_and_copy_on_write)
 	EXPECT_EQ(0, child_wait(child));
 }
 
+#define HUGE (2UL << 20)
+
+/*
+ * A huge page has one page table entry; flushing that must take all of it from
+ * the TLB, also where no part of the first small page is held.
+ */
+TEST_F(tlb, a_huge_page_is_copied_on_write)
+{
+	char *huge = MAP_FAILED;
+	struct twin twin;
+	int ask[2], knob;
+	pid_t child;
+
+	knob = open("/proc/sys/vm/nr_hugepages", O_WRONLY);
+	if (knob >= 0 && write(knob, "4", 1) == 1)
+		huge = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	if (huge == MAP_FAILED)
+		SKIP(return, "no huge pages: %s", strerror(errno));
+	for (size_t page = 0; page < AREA; page++)
+		*(uint64_t *)(huge + page * PAGE) = page + 1;
+	ASSERT_EQ(0, pipe2(ask, O_CLOEXEC));
+	twin = (struct twin){ .area = huge, .ask = ask[0] };
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		close(ask[1]);
+		keep_pages(&twin);
+		_exit(0);
+	}
+	/* Now it is shared, so these hold the page that the next write copies. */
+	compare(_metadata, self->fd, huge + PAGE, AREA - 1);
+	*(volatile uint64_t *)huge = 100;
+	for (size_t page = 1; page < AREA; page++)
+		*(volatile uint64_t *)(huge + page * PAGE) = 100 + page;
+	compare(_metadata, self->fd, huge, AREA);
+	close(ask[1]);
+	EXPECT_EQ(0, child_wait(child));
+	ASSERT_DONE(munmap(huge, HUGE));
+	ASSERT_EQ(1, write(knob, "0", 1));
+	close(knob);
+}
+
 TEST_F(tlb, a_file_is_cut_short)
 {
 	int file = memory_file(4, 0);
