@@ -155,7 +155,7 @@ impl Process {
         let attaching = self.attaching.lock();
         // Unmapping takes the attachment out of the list.
         while let Some(attachment) = self.find(|one| one.ops().permit.id == apid) {
-            attachment.unmap();
+            attachment.unmap().unwrap_or_else(|_| attachment.revoke());
             self.forget(&attachment);
         }
         drop(attaching);
@@ -218,8 +218,7 @@ impl Process {
     pub(crate) fn detach(&self, addr: usize) -> Result {
         let _attaching = self.attaching.lock();
         let attachment = self.find(|one| one.addresses().contains(&addr));
-        attachment.ok_or(EINVAL)?.unmap();
-        Ok(())
+        attachment.ok_or(EINVAL)?.unmap()
     }
 
     /// Forgets an attachment, if it is known.
@@ -253,10 +252,12 @@ impl Process {
         let current = current!();
         let is_ours = current.mm().is_some_and(|mm| self.has(mm));
         for attachment in &attachments {
-            attachment.revoke();
-            if is_ours {
-                attachment.unmap();
-            }
+            let unmapped = if is_ours {
+                attachment.unmap()
+            } else {
+                Err(ESRCH)
+            };
+            unmapped.unwrap_or_else(|_| attachment.revoke());
         }
         drop(attaching);
         drop(permits);

@@ -122,6 +122,7 @@ struct xpmem_cmd_attach {
 /* XPMEM_CMD_DETACH: unmaps the attachment that @vaddr lies in.
  *
  * EINVAL  there is none
+ * and those of munmap(2)
  */
 struct xpmem_cmd_detach {
 	__u64 vaddr;

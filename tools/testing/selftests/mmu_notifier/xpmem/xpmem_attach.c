@@ -7,6 +7,10 @@
 
 #include "xpmem_expect.h"
 
+#ifndef SYS_mseal
+#define SYS_mseal	462
+#endif
+
 /* The other process exports @area, and this one attaches all of it at @here. */
 FIXTURE(pair) {
 	struct peer peer;
@@ -169,6 +173,29 @@ TEST_F(pair, mapped_whole_and_in_place)
 	ASSERT_EQ(0, mprotect(self->here, SIZE, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(0, store(self->here, 1));
 	EXPECT_PEER_SEES(self->area, 1);
+}
+
+/* It maps the same file anew, which the kernel would do by itself. */
+TEST_F(pair, remapped)
+{
+	see_all(_metadata, self->here);
+	ASSERT_EQ(-1, syscall(SYS_remap_file_pages, self->here, SIZE, 0L, 0L, 0L));
+	/* Nobody could tear such a mapping down. */
+	ASSERT_EQ(0, peer_remove(&self->peer, self->theirs, self->segid));
+	EXPECT_NE(0, load(self->here, &(uint64_t){}));
+	EXPECT_EQ(0, xp_pages_of(self->peer.pid));
+}
+
+TEST_F(pair, sealed)
+{
+	see_all(_metadata, self->here);
+	if (syscall(SYS_mseal, self->here, SIZE, 0L))
+		SKIP(return, "no mseal()");
+	EXPECT_EQ(-EPERM, xp_detach(self->fd, self->here));
+	see_all(_metadata, self->here);
+	/* The permit goes all the same. */
+	EXPECT_EQ(0, xp_release(self->fd, self->apid));
+	EXPECT_SIGNAL(SIGBUS, self->here);
 }
 
 TEST_F(pair, exporter_unmaps)

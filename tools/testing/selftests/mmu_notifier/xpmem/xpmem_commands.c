@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "xpmem_expect.h"
@@ -333,6 +334,35 @@ TEST_F(commands, child_has_to_open_the_device_itself)
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(0, xp_release(self->fd, self->apid));
+}
+
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int number)
+{
+	alarms += number == SIGALRM;
+}
+
+/* Where a first attachment waits for the locks of the address space, a signal ends the wait. */
+TEST_F(commands, signals_interrupt_nothing)
+{
+	struct itimerval often = { { 0, 200 }, { 0, 200 } };
+	int status;
+
+	for (int i = 0; i < 50; i++) {
+		pid_t child = fork();
+
+		if (!child) {
+			int fd = xp_open();
+			int64_t apid = xp_get(fd, self->segid, XPMEM_RDWR);
+
+			signal(SIGALRM, on_alarm);
+			setitimer(ITIMER_REAL, &often, NULL);
+			_exit(apid <= 0 || xp_attach(fd, apid, 0, SIZE, NULL) <= 0);
+		}
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		ASSERT_EQ(0, status);
+	}
 }
 
 TEST_F(commands, registered_until_the_last_file_is_closed)

@@ -116,21 +116,35 @@ TEST_F(lifetime, exporter_exits_while_a_child_has_its_file)
 	kill(child, SIGKILL);
 }
 
+/* Has a process execute fuzz_xpmem, which opens the device anew; returns as child_wait(). */
+static int execute(struct peer *peer)
+{
+	char *path = peer->arg, *null = peer->arg + 512;
+	char **argv = (char **)(peer->arg + 1024);
+	pid_t pid = peer->pid;
+	ssize_t length = readlink("/proc/self/exe", path, 500);
+	long output;
+
+	strcpy(null, "/dev/null");
+	output = peer_call(peer, SYS_openat, (long)AT_FDCWD, null, (long)O_WRONLY, 0L);
+	peer_call(peer, SYS_dup2, output, 1L);
+	path[length] = '\0';
+	strcpy(strrchr(path, '/') + 1, "fuzz_xpmem");
+	argv[0] = path;
+	argv[1] = strcpy(null + 64, "1");
+	argv[2] = strcpy(null + 128, "0");
+	argv[3] = NULL;
+	peer_begin(peer, SYS_execve, path, argv, argv + 3);
+	peer->pid = 0;
+	return child_wait(pid);
+}
+
 TEST_F(lifetime, exporter_executes)
 {
-	char **argv = (char **)(self->exporter.arg + 256);
-	pid_t pid = self->exporter.pid;
-
-	/* It ends at once, since it cannot be told anything any more: the file is not its own. */
-	strcpy(self->exporter.arg, "/proc/self/exe");
-	argv[0] = self->exporter.arg;
-	argv[1] = strcpy(self->exporter.arg + 128, "-h");
-	argv[2] = NULL;
-	peer_begin(&self->exporter, SYS_execve, self->exporter.arg, argv, argv + 2);
-	child_wait(pid);
-	self->exporter.pid = 0;
+	EXPECT_EQ(0, execute(&self->exporter));
 	EXPECT_EQ(0, entered_now(self));
 	EXPECT_EQ(SIGBUS, look(self, 0));
+	EXPECT_EQ(-ENOENT, peer_get(&self->attacher, self->fd, self->segid, XPMEM_RDWR));
 }
 
 TEST_F(lifetime, attacher_unmaps)
@@ -171,16 +185,7 @@ TEST_F(lifetime, attacher_closes_its_file)
 
 TEST_F(lifetime, attacher_executes)
 {
-	char **argv = (char **)(self->attacher.arg + 256);
-	pid_t pid = self->attacher.pid;
-
-	strcpy(self->attacher.arg, "/proc/self/exe");
-	argv[0] = self->attacher.arg;
-	argv[1] = strcpy(self->attacher.arg + 128, "-h");
-	argv[2] = NULL;
-	peer_begin(&self->attacher, SYS_execve, self->attacher.arg, argv, argv + 2);
-	child_wait(pid);
-	self->attacher.pid = 0;
+	EXPECT_EQ(0, execute(&self->attacher));
 	EXPECT_EQ(0, entered_now(self));
 	EXPECT_EQ(0, peer_call(&self->exporter, SYS_munmap, self->area, SIZE));
 }

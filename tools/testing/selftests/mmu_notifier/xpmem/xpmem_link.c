@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "xpmem_expect.h"
@@ -113,6 +114,44 @@ TEST_F_TIMEOUT(link, an_attacher_is_killed_meanwhile, 120)
 	ASSERT_EQ(0, job_join(&job));
 	EXPECT_EQ(0, xp_pages_of(getpid()));
 	peer_start(&self->attacher);
+}
+
+/* The OOM reaper cannot wait for a link: it is refused, and nothing has changed. */
+TEST_F_TIMEOUT(link, what_cannot_wait_is_refused, 120)
+{
+	struct peer exporter;
+	int64_t apid;
+	uint64_t word;
+	char *area, *here, map[64];
+	uint64_t frame;
+	int pidfd, fd;
+
+	peer_start(&exporter);
+	fd = peer_open(&exporter);
+	area = peer_map(&exporter, PAGES);
+	apid = xp_get(self->fd, peer_make(&exporter, fd, area, SIZE, 0600), XPMEM_RDWR);
+	ASSERT_LT(0, apid);
+	here = (char *)xp_attach(self->fd, apid, 0, SIZE, NULL);
+	ASSERT_LT(0, (int64_t)here);
+	for (size_t page = 0; page < PAGES; page++)
+		EXPECT_SEES(here + page * PAGE, word_of(page));
+	snprintf(map, sizeof(map), "/proc/%d/pagemap", exporter.pid);
+	frame = number_in(map, (uintptr_t)area / PAGE + 1) & ((1UL << 55) - 1);
+	ASSERT_NE(0, frame);
+
+	/* It dies while it waits for the first page, and keeps its memory until then. */
+	peer_begin(&exporter, SYS_madvise, area, PAGE, (long)MADV_DONTNEED);
+	ASSERT_TRUE(child_blocks(exporter.pid, DRIVER));
+	pidfd = (int)syscall(SYS_pidfd_open, exporter.pid, 0);
+	ASSERT_EQ(0, kill(exporter.pid, SIGKILL));
+	EXPECT_EQ(-1, syscall(SYS_process_mrelease, pidfd, 0));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(1, number_in("/proc/kpagecount", frame));
+	EXPECT_EQ(0, load(here + PAGE, &word));
+	EXPECT_EQ(word_of(1), word);
+	peer_kill(&exporter);
+	EXPECT_EQ(SIGBUS, load(here + PAGE, &word));
+	close(pidfd);
 }
 
 TEST_F_TIMEOUT(link, where_nothing_is_attached_nothing_is_sent, 120)
