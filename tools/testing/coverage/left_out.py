@@ -56,7 +56,9 @@ def addresses(vm, chosen):
 
 
 def without(vm, callers, test):
-    """Runs a test with the calls left out; returns "noticed", or what else."""
+    """Runs a test, then with the calls left out; returns "noticed", or what else."""
+    if vm.run(f"exec {test.command}", _TIMEOUT).status != 0:
+        return "fails anyway"
     vm.write(f"{_PARAMETERS}/callers", ",".join(map(str, callers)))
     vm.write(f"{_PARAMETERS}/left_out", "0")
     end = vm.run(f"exec {test.command}", _TIMEOUT)
@@ -84,8 +86,7 @@ def main():
                 noticed.setdefault(site.id, []).append(verdict == "noticed")
                 print(f"{verdict:12} {site.id} {test.id}", flush=True)
     missed = [site for site, verdicts in noticed.items() if not any(verdicts)]
-    print(f"{len(noticed) - len(missed)} of {len(noticed)} sites are missed by a test "
-          "when they are left out")
+    print(f"{len(noticed) - len(missed)} of {len(noticed)} sites are missed when they are left out")
     sys.exit(f"noticed by no test: {' '.join(missed)}" if missed else 0)
 
 
