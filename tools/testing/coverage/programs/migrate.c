@@ -124,14 +124,14 @@ TEST_F(migrate, hugetlb)
 
 /*
  * Compaction moves pages from the start of the memory into holes at its end.
- * Which of them is up to it; with holes enough, others do not fill them all.
+ * Which of them is up to it; there are more holes than all others can fill.
  * Reaches mm/rmap.c:try_to_migrate_one
  */
 TEST_F(migrate, compaction)
 {
-	const size_t size = 32 * HUGE, stride = 32 * PAGE;
+	const size_t size = 64 * HUGE, group = 8 * PAGE, stride = 8 * group;
+	uint64_t frames[64 * HUGE / (64 * PAGE)];
 	char *area = area_private(size);
-	uint64_t frames[32 * HUGE / (32 * PAGE)];
 	size_t moved = 0;
 
 	ASSERT_NE(NULL, area);
@@ -140,8 +140,9 @@ TEST_F(migrate, compaction)
 	memset(area, 0x5a, size);
 	/* Few free pages are to wait on the lists of processors. */
 	ASSERT_DONE(knob_set("/proc/sys/vm/percpu_pagelist_high_fraction", "100000"));
-	for (size_t i = PAGE; i < size; i += 2 * PAGE)
-		ASSERT_DONE(madvise(area + i, PAGE, MADV_DONTNEED));
+	/* Of each group the first page stays. */
+	for (size_t i = 0; i < size; i += group)
+		ASSERT_DONE(madvise(area + i + PAGE, group - PAGE, MADV_DONTNEED));
 	for (size_t i = 0; i < size; i += stride) {
 		secondary_touch(area + i, PAGE);
 		frames[i / stride] = area_frame(area + i);
