@@ -31,6 +31,8 @@ def run(check):
     check.note(f"seed {torture.seed()}")
     with check.guest("coherence", **guest) as vm:
         torture.prepare(vm)
+        with check.test("a_seed_is_a_program", "-"):
+            _compare_plans(vm)
         before = torture.holdings(vm)
         cores.on_each(vm, lambda core: _coherence(check, vm, core))
         check.count_takeovers(1)
@@ -39,6 +41,14 @@ def run(check):
         with check.test("drivers_unload", "-"):
             vm.run(f"rmmod test_hmm {' '.join(torture.DRIVERS)}", check=True)
     _found_out(check, guest)
+
+
+def _compare_plans(vm):
+    """The same plan each time, another one for another thread or another seed."""
+    plans = [vm.run(f"exec {torture.IN_GUEST} -l {thread} -s {seed} -c 500", check=True).output
+             for seed, thread in ((7, 1), (7, 1), (7, 2), (8, 1))]
+    assert plans[0] == plans[1], "a plan differs from itself"
+    assert len({*plans}) == 3, "plans are alike"
 
 
 def _coherence(check, vm, core):

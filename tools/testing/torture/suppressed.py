@@ -23,6 +23,7 @@ sys.path[:0] = [str(TOP / folder) for folder in (
 
 import core  # noqa: E402
 import kbuild  # noqa: E402
+import lock  # noqa: E402
 import module  # noqa: E402
 import mutants  # noqa: E402
 import notifier_tests  # noqa: E402
@@ -108,6 +109,19 @@ def examine(suppression, kernel, tests, guest, seed):
     return tortured(broken, seed, guest, suppression.name)
 
 
+def examine_all(chosen, kernel):
+    """Reports on each; returns the names of those that are not found."""
+    guest, tests, missed = torture.guest(print), notifier_tests.built(), []
+    for suppression in chosen:
+        begin = time.monotonic()
+        found, how = examine(suppression, kernel, tests, guest, torture.seed())
+        print(f"{'found ' if found else 'MISSED'} {suppression.name:26} "
+              f"{time.monotonic() - begin:4.0f} s  {suppression.what}\n{'':7}{how}", flush=True)
+        if not found:
+            missed.append(suppression.name)
+    return missed
+
+
 def main():
     suppressions = load()
     chosen = sys.argv[1:] or os.environ.get("SUPPRESSED", "").split() or list(suppressions)
@@ -118,16 +132,8 @@ def main():
         kernel = kbuild.target()
     except project.SetupMissing as error:
         sys.exit(str(error))
-    guest = torture.guest(print)
-    tests = notifier_tests.built()
-    missed = []
-    for name in chosen:
-        begin = time.monotonic()
-        found, how = examine(suppressions[name], kernel, tests, guest, torture.seed())
-        print(f"{'found ' if found else 'MISSED'} {name:26} {time.monotonic() - begin:4.0f} s  "
-              f"{suppressions[name].what}\n{'':7}{how}", flush=True)
-        if not found:
-            missed.append(name)
+    with lock.run("the torture of broken cores"):
+        missed = examine_all([suppressions[name] for name in chosen], kernel)
     print(f"{len(chosen) - len(missed)} found, {len(missed)} missed"
           + (f": {' '.join(missed)}" if missed else ""))
     return 1 if missed else 0

@@ -26,8 +26,9 @@ const struct operation operations[] = {
 	{ "write_back", 6, KIND(DISK), false, op_write_back },
 	{ "guard", 8, KIND(USERFAULT), false, op_guard },
 	{ "move_in", 6, KIND(USERFAULT), true, op_move_in },
-	{ "to_device", 6, ANONYMOUS_KINDS & ~KIND(USERFAULT), false, op_to_device },
-	{ "to_system", 3, ANONYMOUS_KINDS & ~KIND(USERFAULT), false, op_to_system },
+	/* Small pages only, see README.md. */
+	{ "to_device", 6, KIND(ANONYMOUS), false, op_to_device },
+	{ "to_system", 3, KIND(ANONYMOUS), false, op_to_system },
 	{ "exclusive", 6, ANONYMOUS_KINDS & ~KIND(USERFAULT), false, op_exclusive },
 };
 
