@@ -117,6 +117,28 @@ impl Zap<'_> {
 
 /// Some addresses of a process, the source, which another can map.
 ///
+/// ```
+/// use mmu_notifier::{
+///     area::{Area, AreaOps},
+///     Access,
+/// };
+///
+/// /// Shows a process its own memory a second time.
+/// struct Window;
+///
+/// #[vtable]
+/// impl AreaOps for Window {}
+///
+/// let window = Area::new(mm, memory.clone(), Window)?;
+/// let start = window.map(None, Access::Read)?;
+/// assert_eq!(window.addresses(), start..start + memory.len());
+/// // The source may change while it is mapped: what is entered leaves first.
+/// unmap(memory);
+/// window.unmap()?;
+/// assert!(window.addresses().is_empty());
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// Context of the drop: as a mirror's.
 #[pin_data]
 pub struct Area<T: AreaOps> {
@@ -185,7 +207,8 @@ impl<T: AreaOps> Area<T> {
     ///
     /// # Errors
     ///
-    /// `EPERM` for an area that was mapped before; those of `mmap(2)`; `EINTR` if a signal ends the wait for the locks of the address space.
+    /// `EPERM` for an area that was mapped before; those of `mmap(2)`; `EINTR` if a signal ends
+    /// the wait for the locks of the address space.
     ///
     /// Context: sleeps; of a process, whose mmap lock must not be held.
     #[inline]
