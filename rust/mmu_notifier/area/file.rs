@@ -70,7 +70,7 @@ impl<T: AreaOps> AreaFile<T> {
         let file = from_err_ptr(unsafe {
             ffi::mmu_notifier_helper_anon_file(
                 c"[area]".as_char_ptr(),
-                &Self::FILE_OPERATIONS,
+                Self::FILE_OPERATIONS,
                 private.cast(),
                 mode as c_int,
             )
@@ -119,21 +119,22 @@ impl<T: AreaOps> AreaFile<T> {
         from_err_ptr(addr as *mut c_void).map(|_| addr)
     }
 
-    const FILE_OPERATIONS: bindings::file_operations = bindings::file_operations {
+    const FILE_OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
         owner: this_module::<T::OwnerModule>().as_ptr(),
         mmap: Some(Self::mmap),
         release: Some(Self::release),
         ..pin_init::zeroed()
     };
 
-    const VM_OPERATIONS: bindings::vm_operations_struct = bindings::vm_operations_struct {
-        close: Some(Self::close),
-        may_split: Some(Self::may_split),
-        mremap: Some(Self::mremap),
-        fault: Some(Self::fault),
-        pfn_mkwrite: Some(Self::pfn_mkwrite),
-        ..pin_init::zeroed()
-    };
+    const VM_OPERATIONS: &'static bindings::vm_operations_struct =
+        &bindings::vm_operations_struct {
+            close: Some(Self::close),
+            may_split: Some(Self::may_split),
+            mremap: Some(Self::mremap),
+            fault: Some(Self::fault),
+            pfn_mkwrite: Some(Self::pfn_mkwrite),
+            ..pin_init::zeroed()
+        };
 
     /// # Safety
     ///
@@ -161,7 +162,7 @@ impl<T: AreaOps> AreaFile<T> {
         // SAFETY: As above; nobody else has seen the VMA.
         unsafe {
             (*vma).__bindgen_anon_2.vm_flags |= FLAGS;
-            (*vma).vm_ops = &Self::VM_OPERATIONS;
+            (*vma).vm_ops = Self::VM_OPERATIONS;
             (*vma).vm_private_data = (*file).private_data;
         }
         0

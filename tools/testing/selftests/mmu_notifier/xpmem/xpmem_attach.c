@@ -63,7 +63,9 @@ static void see_all(struct __test_metadata *_metadata, char *here)
 TEST_F(pair, data_both_ways)
 {
 	see_all(_metadata, self->here);
-	EXPECT_EQ((long)PAGES, xp_pages_of(self->peer.pid));
+	/* The kernel may have taken some of them by now. */
+	EXPECT_LT(0, xp_pages_of(self->peer.pid));
+	EXPECT_GE((long)PAGES, xp_pages_of(self->peer.pid));
 	EXPECT_EQ(0, xp_pages_of(getpid()));
 	for (size_t page = 0; page < PAGES; page++)
 		EXPECT_EQ(0, store(self->here + page * PAGE, page));
@@ -202,7 +204,7 @@ TEST_F(pair, exporter_unmaps)
 {
 	see_all(_metadata, self->here);
 	ASSERT_EQ(0, peer_call(&self->peer, SYS_munmap, self->area + 4 * PAGE, 4 * PAGE));
-	EXPECT_EQ((long)PAGES - 4, xp_pages_of(self->peer.pid));
+	EXPECT_GE((long)PAGES - 4, xp_pages_of(self->peer.pid));
 	EXPECT_SEES(self->here + 3 * PAGE, word_of(3));
 	EXPECT_SIGNAL(SIGBUS, self->here + 4 * PAGE);
 	EXPECT_SIGNAL(SIGBUS, self->here + 7 * PAGE);

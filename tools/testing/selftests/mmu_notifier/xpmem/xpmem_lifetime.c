@@ -42,7 +42,7 @@ FIXTURE_SETUP(lifetime)
 {
 	self->before = xp_pages();
 	start(_metadata, self);
-	ASSERT_EQ((long)PAGES, xp_pages_of(self->exporter.pid));
+	ASSERT_LT(0, xp_pages_of(self->exporter.pid));
 }
 
 static void end(struct peer *peer)

