@@ -175,7 +175,8 @@ impl<T: IntervalOps> IntervalSubscription<T> {
 
     /// Subscribes to the changes of `range` in `mm`.
     ///
-    /// Callbacks may come before this returns. `key` is the class of the lock
+    /// Callbacks may come before this returns. They may also stay out until a
+    /// [`read_begin`](Self::read_begin), if an invalidation is running elsewhere in `mm`. `key` is the class of the lock
     /// ([`kernel::static_lock_class!`]).
     ///
     /// # Errors

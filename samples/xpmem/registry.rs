@@ -145,6 +145,7 @@ impl Registry {
 
     /// Undoes one `open`.
     pub(crate) fn close(&self, process: &Process) {
+        let opening = self.opening.lock();
         let mut known = self.known.lock();
         let registered = known.processes.get_mut(&process.tgid);
         // Else another has taken its place, and it is retired.
@@ -156,6 +157,8 @@ impl Registry {
             known.remove(process);
         }
         drop(known);
+        process.hide();
+        drop(opening);
         process.retire();
     }
 

@@ -141,9 +141,8 @@ impl Opened {
         match command {
             abi::MAKE => {
                 let segid = caller.make(&abi::Make::read(arg)?)?;
-                abi::Make::answer(arg, segid).or_else(|error| {
-                    caller.remove(segid)?;
-                    Err(error)
+                abi::Make::answer(arg, segid).inspect_err(|_| {
+                    let _ = caller.remove(segid);
                 })?;
             }
             abi::REMOVE => {
@@ -154,9 +153,8 @@ impl Opened {
             abi::GET => {
                 let wanted = abi::Get::read(arg)?;
                 let apid = caller.get(registry.segment(wanted.segid)?, wanted.write)?;
-                abi::Get::answer(arg, apid).or_else(|error| {
-                    caller.release(apid)?;
-                    Err(error)
+                abi::Get::answer(arg, apid).inspect_err(|_| {
+                    let _ = caller.release(apid);
                 })?;
             }
             abi::RELEASE => {

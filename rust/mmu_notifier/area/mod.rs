@@ -12,9 +12,16 @@
 //!
 //! The mmap lock of either process comes first, and no path takes both: a fault that must look
 //! into the source drops the lock of its own process before. Then the mirror's lock; then those of
-//! the records and of the slot, which are leaves. No lock is held over a zap, nor over
+//! the records and of the slot, which are leaves. Of these none is held over a zap, nor over
 //! `tear_down`: both may wait for callbacks in the other process, which can be waiting in the same
 //! place for this one.
+//!
+//! A zap in a callback is an invalidation, of the other process, inside an invalidation. It ends
+//! there: an area's mapping has no pages that could be mirrored in turn. To lockdep it looks like
+//! recursion all the same.
+//!
+//! A source that is mapped somewhere refuses ranges that cannot wait: the OOM reaper leaves it to
+//! the process's own exit.
 
 mod fault;
 mod file;
@@ -80,12 +87,12 @@ pub trait AreaOps: Send + Sync + Sized + 'static {
 
     /// A page of the source was entered into the page tables.
     ///
-    /// Context: under the mirror's lock.
+    /// Context: under locks of the area, which are leaves; sleeps.
     fn entered(&self) {}
 
     /// That many pages of those that were entered are not there any more.
     ///
-    /// Context: as `tear_down`.
+    /// Context: as `entered`.
     fn left(&self, _pages: usize) {}
 
     /// The mapping is gone: unmapped, or its process is. Called once for an area that was mapped.
@@ -232,8 +239,11 @@ impl<T: AreaOps> Area<T> {
         );
         match watch {
             Ok(watch) => {
+                // What is inserted during an invalidation is told of nothing before its end.
+                let _ = watch.read_begin();
                 file.private().watch.populate(watch);
-                // SAFETY: The file has it now, and outlives its mapping.
+                // SAFETY: It is in the tree, by the wait above; the file has it now, and outlives
+                // its mapping.
                 unsafe { slot.set_watch(Watch::On) };
                 Ok(start)
             }
@@ -303,8 +313,10 @@ impl<T: AreaOps> Area<T> {
         if shared.closed.xchg(true, Relaxed) {
             return;
         }
-        let pages = shared.records.lock().close();
+        let mut records = shared.records.lock();
+        let pages = records.close();
         shared.ops.left(pages);
+        drop(records);
         T::closed(self);
     }
 }
@@ -324,9 +336,12 @@ impl<T: AreaOps> Shared<T> {
             if !zap.done {
                 zap.run();
             }
-            let pages = self.records.lock().end(ticket, &found);
-            self.settled.notify_all();
+            let mut records = self.records.lock();
+            let pages = records.end(ticket, &found);
+            // Before anyone can see that it is over.
             self.ops.left(pages);
+            drop(records);
+            self.settled.notify_all();
         }
         // The VM may free what another tear-down takes out only after that.
         let mut records = self.records.lock();

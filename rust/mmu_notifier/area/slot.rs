@@ -116,8 +116,8 @@ impl Slot {
     ///
     /// # Safety
     ///
-    /// For [`Watch::On`] a [`Watcher`] of this slot must be subscribed to all of its addresses
-    /// until the mapping is closed.
+    /// For [`Watch::On`] a [`Watcher`] of this slot must be subscribed to all of its addresses until
+    /// the mapping is closed, and a `read_begin()` of it have returned.
     #[inline]
     pub(super) unsafe fn set_watch(&self, watch: Watch) {
         self.state.lock().watch = watch;
