@@ -42,7 +42,7 @@ FIXTURE_SETUP(lifetime)
 {
 	self->before = xp_pages();
 	start(_metadata, self);
-	ASSERT_LT(0, xp_pages_of(self->exporter.pid));
+	ASSERT_LE(self->before.entered + PAGES, xp_pages().entered);
 }
 
 static void end(struct peer *peer)
