@@ -8,6 +8,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     bindings,
     prelude::*,
     rbtree::{
@@ -52,7 +53,7 @@ impl Reservation {
     /// Context: sleeps.
     #[inline]
     pub(crate) fn new() -> Result<Self> {
-        RBTreeNodeReservation::new(GFP_KERNEL).map(Reservation)
+        RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT).map(Reservation)
     }
 }
 

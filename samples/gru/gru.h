@@ -60,7 +60,7 @@ struct gru_configure {
  * EFAULT  nothing is mapped there, or it may not be read or written so
  * EINTR   a signal came
  * ESRCH   the context's address space is gone
- * ENOMEM, EHWPOISON
+ * ENOMEM
  *
  * With EINVAL nothing was written, but for the index that a gather meets on
  * its way; with the others a part of the destination may have been.  Words are

@@ -53,7 +53,6 @@ pub(crate) fn left(global: &Global, pages: &Pages, count: usize) {
 
 impl Show for Global {
     fn show(&self, file: &SeqFile) {
-        // Those that left first, so that they are never the more.
         let left = self.left.load(Relaxed);
         let entered = self.entered.load(Relaxed);
         seq_print!(file, "all pages pinned by XPMEM: {entered}\n");

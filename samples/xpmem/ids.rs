@@ -4,46 +4,29 @@
 
 use kernel::{
     prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
     task::Pid, //
 };
 
-const COUNT_MAX: u32 = i32::MAX as u32;
+const COUNT_MAX: u64 = i32::MAX as u64;
 
-/// Where a process starts to count once more than this was used up: what used the low counts is
-/// long gone.
-const COUNT_WRAP: u32 = COUNT_MAX / 2;
-
-/// The ids of one process.
-pub(crate) struct Ids {
-    tgid: Pid,
-    last: u32,
-}
+/// Counts the ids of all processes, so that a process does not get those of an earlier one with its
+/// number.
+pub(crate) struct Ids(Atomic<u64>);
 
 impl Ids {
-    /// Ids for a process, none of which was used by an earlier one with the same `tgid`.
-    pub(crate) fn after(used: u32, tgid: Pid) -> Self {
-        Ids {
-            tgid,
-            last: if used > COUNT_WRAP { 0 } else { used },
-        }
+    pub(crate) fn new() -> Self {
+        Ids(Atomic::new(0))
     }
 
-    /// The highest count that was used.
-    pub(crate) fn used(&self) -> u32 {
-        self.last
-    }
-
-    /// The next id; positive.
-    ///
-    /// # Errors
-    ///
-    /// `EBUSY` if they are used up.
-    pub(crate) fn next(&mut self) -> Result<i64> {
-        if self.last == COUNT_MAX {
-            return Err(EBUSY);
-        }
-        self.last += 1;
-        Ok((i64::from(self.last) << 32) | i64::from(self.tgid))
+    /// The next id of a process; positive, and not given out again before two thousand million
+    /// others.
+    pub(crate) fn next(&self, tgid: Pid) -> i64 {
+        let count = self.0.fetch_add(1, Relaxed) % COUNT_MAX + 1;
+        ((count << 32) | u64::from(tgid as u32)) as i64
     }
 }
 

@@ -20,6 +20,10 @@ const LOSS_MAX: u32 = 90;
 /// The longest delay of one message, in microseconds.
 const DELAY_MAX: u32 = 1_000_000;
 
+/// How long the messages of one teardown may take on the average, in microseconds. The kernel warns
+/// of a task that sleeps for two minutes.
+const TEARDOWN_MAX: u64 = 10_000_000;
+
 /// How long to wait for an acknowledgement that does not come, beyond the time of the round trip.
 const PATIENCE: Delta = Delta::from_micros(50);
 
@@ -33,9 +37,15 @@ pub(crate) struct Link {
 impl Link {
     /// # Errors
     ///
-    /// `EINVAL` for a delay of more than a second, or a loss of more than 90 percent.
+    /// `EINVAL` for a delay of more than a second, a loss of more than 90 percent, or so much of
+    /// both that a teardown would take too long.
     pub(crate) fn new(delay_us: u32, loss_percent: u32) -> Result<Self> {
         if delay_us > DELAY_MAX || loss_percent > LOSS_MAX {
+            return Err(EINVAL);
+        }
+        // Both ways must come off, each does in this share of 100; a try takes two delays at most.
+        let share = u64::from(100 - loss_percent);
+        if 2 * u64::from(delay_us) * 100 * 100 / (share * share) > TEARDOWN_MAX {
             return Err(EINVAL);
         }
         Ok(Link {

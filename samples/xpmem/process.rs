@@ -3,6 +3,7 @@
 //! A process that has opened the device: what it exports, may attach and has attached.
 
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     mm::{
         Mm,
         MmWithUser, //
@@ -36,7 +37,6 @@ use crate::{
         Remote, //
     },
     counters::Pages,
-    ids::Ids,
     registry::Node,
     segment::{
         Permit,
@@ -62,18 +62,37 @@ pub(crate) struct Process {
     file: Mutex<Option<ProcFile<Pages>>>,
 }
 
+/// How many segments and permits a process can have.
+const OBJECTS_MAX: usize = 1 << 16;
+
 struct Objects {
-    ids: Ids,
+    /// How many segments and permits there are.
+    count: usize,
     segments: RBTree<i64, Arc<Segment>>,
     permits: RBTree<i64, Arc<Permit>>,
     attachments: Attachments,
+}
+
+impl Objects {
+    /// Makes room for a segment or a permit.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if the process has too many.
+    fn count_one(&mut self) -> Result {
+        if self.count == OBJECTS_MAX {
+            return Err(EBUSY);
+        }
+        self.count += 1;
+        Ok(())
+    }
 }
 
 impl Process {
     /// The current process, whose address space is `mm`.
     ///
     /// Its name in the folder must not be taken.
-    pub(crate) fn new(node: &Arc<Node>, mm: &MmWithUser, tgid: Pid, ids: Ids) -> Result<Arc<Self>> {
+    pub(crate) fn new(node: &Arc<Node>, mm: &MmWithUser, tgid: Pid) -> Result<Arc<Self>> {
         let pages = Arc::new(Pages::new(), GFP_KERNEL)?;
         let name = CString::try_from_fmt(fmt!("{tgid}"))?;
         let file = ProcFile::new(node.folder.clone(), &name, pages.clone())?;
@@ -84,7 +103,7 @@ impl Process {
                 node: node.clone(),
                 pages,
                 objects <- new_mutex!(Objects {
-                    ids,
+                    count: 0,
                     segments: RBTree::new(),
                     permits: RBTree::new(),
                     attachments: Attachments::new(),
@@ -102,26 +121,26 @@ impl Process {
         self.mm.as_raw() == mm.as_raw()
     }
 
-    /// The highest count of its ids so far.
-    pub(crate) fn ids_used(&self) -> u32 {
-        self.objects.lock().ids.used()
-    }
-
     /// `XPMEM_CMD_MAKE`.
     pub(crate) fn make(&self, wanted: &abi::Make) -> Result<i64> {
         let owner = IpcOwner::current(wanted.mode);
-        let id = self.objects.lock().ids.next()?;
+        let id = self.node.ids.next(self.tgid);
         let mm = self.mm.clone();
         let pages = self.pages.clone();
         let segment = Segment::new(id, mm, wanted.start, wanted.size, owner, pages)?;
-        let node = RBTreeNode::new(id, segment, GFP_KERNEL)?;
-        self.objects.lock().segments.insert(node);
+        let node = RBTreeNode::new(id, segment, GFP_KERNEL_ACCOUNT)?;
+        let mut objects = self.objects.lock();
+        objects.count_one()?;
+        objects.segments.insert(node);
         Ok(id)
     }
 
     /// `XPMEM_CMD_REMOVE`; the id must be one of this process.
     pub(crate) fn remove(&self, segid: i64) -> Result {
-        let segment = self.objects.lock().segments.remove(&segid).ok_or(ENOENT)?;
+        let mut objects = self.objects.lock();
+        let segment = objects.segments.remove(&segid).ok_or(ENOENT)?;
+        objects.count -= 1;
+        drop(objects);
         segment.remove();
         Ok(())
     }
@@ -137,10 +156,16 @@ impl Process {
         if !segment.owner.allows_current(write) {
             return Err(EACCES);
         }
-        let id = self.objects.lock().ids.next()?;
+        let id = self.node.ids.next(self.tgid);
         let permit = Permit { id, segment, write };
-        let node = RBTreeNode::new(id, Arc::new(permit, GFP_KERNEL)?, GFP_KERNEL)?;
-        self.objects.lock().permits.insert(node);
+        let node = RBTreeNode::new(
+            id,
+            Arc::new(permit, GFP_KERNEL_ACCOUNT)?,
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        let mut objects = self.objects.lock();
+        objects.count_one()?;
+        objects.permits.insert(node);
         Ok(id)
     }
 
@@ -151,7 +176,10 @@ impl Process {
 
     /// `XPMEM_CMD_RELEASE`, by the process itself.
     pub(crate) fn release(&self, apid: i64) -> Result {
-        let permit = self.objects.lock().permits.remove(&apid).ok_or(ENOENT)?;
+        let mut objects = self.objects.lock();
+        let permit = objects.permits.remove(&apid).ok_or(ENOENT)?;
+        objects.count -= 1;
+        drop(objects);
         let attaching = self.attaching.lock();
         // Unmapping takes the attachment out of the list.
         while let Some(attachment) = self.find(|one| one.ops().permit.id == apid) {

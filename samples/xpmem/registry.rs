@@ -35,6 +35,7 @@ use crate::{
 /// What every part of the driver needs.
 pub(crate) struct Node {
     pub(crate) link: Link,
+    pub(crate) ids: Ids,
     pub(crate) global: Arc<Global>,
     pub(crate) folder: Arc<ProcFolder>,
 }
@@ -55,8 +56,6 @@ pub(crate) struct Registry {
 
 struct Known {
     processes: RBTree<Pid, Registered>,
-    /// The highest count of the ids of all processes that have gone.
-    ids_used: u32,
 }
 
 struct Registered {
@@ -70,7 +69,6 @@ impl Known {
         let known = self.processes.get(&process.tgid);
         if known.is_some_and(|known| core::ptr::eq(&*known.process, process)) {
             self.processes.remove(&process.tgid);
-            self.ids_used = self.ids_used.max(process.ids_used());
         }
     }
 }
@@ -82,6 +80,7 @@ impl Registry {
         let file = ProcFile::new(folder.clone(), c"global_pages", global.clone())?;
         let node = Node {
             link,
+            ids: Ids::new(),
             global,
             folder,
         };
@@ -92,7 +91,6 @@ impl Registry {
                 _file: file,
                 known <- new_mutex!(Known {
                     processes: RBTree::new(),
-                    ids_used: 0,
                 }),
                 opening <- new_mutex!(()),
             }),
@@ -120,13 +118,12 @@ impl Registry {
         if let Some(stale) = &stale {
             known.remove(stale);
         }
-        let ids = Ids::after(known.ids_used, tgid);
         drop(known);
 
         if let Some(stale) = &stale {
             stale.hide();
         }
-        let process = Process::new(&self.node, mm, tgid, ids);
+        let process = Process::new(&self.node, mm, tgid);
         let registered = process.and_then(|process| {
             let registered = Registered {
                 process: process.clone(),

@@ -3,6 +3,7 @@
 //! What a process exports, and the permits of others to attach it.
 
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     mm::Mm,
     new_mutex,
     prelude::*,
@@ -55,7 +56,7 @@ impl Segment {
                 pages,
                 attachments <- new_mutex!(Attachments::new()),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 

@@ -49,7 +49,7 @@
  * EINVAL  @permit_type is not XPMEM_PERMIT_MODE, @permit_value not within 0777;
  *         @vaddr or @size not of whole pages, @size zero, or the range not
  *         within the address space of a process
- * EBUSY   the process has run out of ids
+ * EBUSY   the process has 65536 segments and permits
  */
 struct xpmem_cmd_make {
 	__u64 vaddr;
@@ -77,7 +77,7 @@ struct xpmem_cmd_remove {
  * EINVAL  @flags is neither of the two; @permit_type unknown; @permit_value set
  * EACCES  the segment's mode does not allow it to the caller, by the rules of
  *         System V IPC objects (ipcperms)
- * EBUSY   the process has run out of ids
+ * EBUSY   the process has 65536 segments and permits
  */
 struct xpmem_cmd_get {
 	__s64 segid;

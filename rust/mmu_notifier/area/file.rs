@@ -2,7 +2,10 @@
 
 //! The file that an area is mapped by, and what the VM calls on the mapping.
 
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 use kernel::{
     bindings,
     error::from_err_ptr,
@@ -156,7 +159,12 @@ impl<T: AreaOps> AreaFile<T> {
                 bounds.vm_start..bounds.vm_end,
             )
         };
-        if let Err(error) = private.area.shared.place.place(addresses) {
+        if let Err(error) = private
+            .area
+            .shared
+            .place
+            .place(addresses, ptr::from_ref(private).cast())
+        {
             return error.to_errno();
         }
         // SAFETY: As above; nobody else has seen the VMA.

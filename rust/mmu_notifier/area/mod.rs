@@ -256,7 +256,10 @@ impl<T: AreaOps> Area<T> {
         }
     }
 
-    /// Unmaps the area, which must be mapped in the current process, if at all.
+    /// Unmaps the area if it is mapped in the current process.
+    ///
+    /// What another thread unmaps at the same time, and maps something else in its place, is
+    /// unmapped with it.
     ///
     /// # Errors
     ///
@@ -266,11 +269,22 @@ impl<T: AreaOps> Area<T> {
     #[inline]
     pub fn unmap(&self) -> Result {
         let addresses = self.addresses();
-        if addresses.is_empty() {
+        if !self.is_at(addresses.start) {
             return Ok(());
         }
         // SAFETY: Checked as for `munmap(2)`.
         to_result(unsafe { bindings::vm_munmap(addresses.start, addresses.len()) })
+    }
+
+    /// Whether it is what the current process has at `addr`.
+    #[inline]
+    fn is_at(&self, addr: usize) -> bool {
+        let current = current!();
+        current.mm().is_some_and(|mm| {
+            let mapped = mm.mmap_read_lock();
+            let vma = mapped.vma_lookup(addr);
+            vma.is_some_and(|vma| self.shared.place.is_at(vma))
+        })
     }
 
     /// Tears the area down for good: what accesses the mapping gets a `SIGBUS`.

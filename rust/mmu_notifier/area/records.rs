@@ -4,6 +4,7 @@
 
 use core::ops::Range;
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
     rbtree::{
         RBTree,
@@ -25,7 +26,7 @@ impl Room {
     /// Context: sleeps.
     #[inline]
     pub(super) fn new() -> Result<Self> {
-        RBTreeNodeReservation::new(GFP_KERNEL).map(Room)
+        RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT).map(Room)
     }
 }
 

@@ -14,6 +14,8 @@ use core::{
 };
 use kernel::{
     bindings,
+    ffi::c_void,
+    mm::virt::VmaRef,
     new_condvar,
     new_mutex,
     prelude::*,
@@ -66,6 +68,8 @@ pub(super) enum Watch {
 struct State {
     vma: *mut bindings::vm_area_struct,
     addresses: Addresses<usize>,
+    /// The mapping's private data, to compare.
+    private: *const c_void,
     zaps: usize,
     watch: Watch,
 }
@@ -82,6 +86,7 @@ impl Slot {
                 state <- new_mutex!(State {
                     vma: ptr::null_mut(),
                     addresses: 0..0,
+                    private: ptr::null(),
                     zaps: 0,
                     watch: Watch::Pending,
                 }),
@@ -91,19 +96,29 @@ impl Slot {
         )
     }
 
-    /// It is being mapped at `addresses`.
+    /// It is being mapped at `addresses`, by a VMA with `private` data of its own.
     ///
     /// # Errors
     ///
     /// `EPERM` if it was mapped before: `remap_file_pages()` would map it anew.
     #[inline]
-    pub(super) fn place(&self, addresses: Addresses<usize>) -> Result {
+    pub(super) fn place(&self, addresses: Addresses<usize>, private: *const c_void) -> Result {
         let mut state = self.state.lock();
         if !state.addresses.is_empty() {
             return Err(EPERM);
         }
         state.addresses = addresses;
+        state.private = private;
         Ok(())
+    }
+
+    /// Whether `vma` is the mapping.
+    #[inline]
+    pub(super) fn is_at(&self, vma: &VmaRef) -> bool {
+        let state = self.state.lock();
+        // SAFETY: What there is a reference to is alive, and its private data does not change.
+        let private = unsafe { (*vma.as_ptr()).vm_private_data };
+        vma.start() == state.addresses.start && ptr::eq(private, state.private)
     }
 
     /// Where it was mapped last; empty if it never was.
