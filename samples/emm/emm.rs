@@ -166,7 +166,7 @@ impl MiscDevice for Session {
 
     fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<Self::Ptr> {
         let current = current!();
-        let mm = current.mm().ok_or(EINVAL)?;
+        let mm = current.mm().ok_or(ESRCH)?;
         let log = Log::new()?;
         KBox::try_pin_init(
             try_pin_init!(Session {

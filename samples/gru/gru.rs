@@ -195,7 +195,7 @@ impl MiscDevice for Context {
     type Ptr = Pin<KBox<Self>>;
 
     fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<Self::Ptr> {
-        let mm = ARef::from(&**current!().mm().ok_or(EINVAL)?);
+        let mm = ARef::from(&**current!().mm().ok_or(ESRCH)?);
         KBox::try_pin_init(
             try_pin_init!(Context {
                 mm,

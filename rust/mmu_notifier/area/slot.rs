@@ -202,9 +202,8 @@ impl Slot {
         // First, so that a null `vma` says that no page is left.
         self.zap(0..usize::MAX);
         let mut state = self.state.lock();
-        // INVARIANT: No fault can have entered a page since: the VM does this with the mmap lock
-        // held for writing, after it has taken the mapping out of the tree, or when nobody uses the
-        // address space any more.
+        // INVARIANT: No fault can have entered a page since: the VM has taken the mapping out of
+        // its tree, or holds the mmap lock for writing, or nobody uses the address space any more.
         state.vma = ptr::null_mut();
         while state.zaps != 0 {
             self.changed.wait(&mut state);
