@@ -18,7 +18,7 @@
 
 const struct region_kind region_kind[REGIONS] = {
 	{ ANONYMOUS, "anonymous", 64, 1 },
-	{ ANONYMOUS, "anonymous2", 16, 1 },
+	{ UNMERGED, "unmerged", 32, 1 },
 	{ TRANSPARENT, "transparent", 1024, 1 },
 	{ SHARED, "shared", 64, 1 },
 	{ PRIVATE, "private", 32, 1 },

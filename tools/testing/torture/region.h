@@ -13,6 +13,7 @@
 
 enum kind {
 	ANONYMOUS,
+	UNMERGED,		/* anonymous, and never merged */
 	TRANSPARENT,		/* anonymous, aligned for huge pages */
 	SHARED,			/* shared memory */
 	PRIVATE,		/* a private mapping of a file */
@@ -25,9 +26,8 @@ enum kind {
 #define KIND(kind) (1U << (kind))
 #define ALL_KINDS ((1U << KINDS) - 1)
 /* What a write breaks the sharing of. */
-#define PRIVATE_KINDS (KIND(ANONYMOUS) | KIND(TRANSPARENT) | KIND(PRIVATE) | KIND(HUGETLB) | \
-		       KIND(USERFAULT))
-#define ANONYMOUS_KINDS (KIND(ANONYMOUS) | KIND(TRANSPARENT) | KIND(USERFAULT))
+#define ANONYMOUS_KINDS (KIND(ANONYMOUS) | KIND(UNMERGED) | KIND(TRANSPARENT) | KIND(USERFAULT))
+#define PRIVATE_KINDS (ANONYMOUS_KINDS | KIND(PRIVATE) | KIND(HUGETLB))
 #define FILE_KINDS (KIND(SHARED) | KIND(PRIVATE) | KIND(DISK))
 #define SMALL_KINDS (ALL_KINDS & ~KIND(HUGETLB))
 

@@ -19,16 +19,15 @@ const struct operation operations[] = {
 	{ "collapse", 4, KIND(TRANSPARENT), false, op_collapse },
 	{ "split", 3, KIND(TRANSPARENT), false, op_split },
 	{ "page_out", 8, SMALL_KINDS, false, op_page_out },
-	{ "merge", 4, ANONYMOUS_KINDS & ~KIND(USERFAULT), false, op_merge },
-	{ "unmerge", 2, ANONYMOUS_KINDS & ~KIND(USERFAULT), false, op_unmerge },
+	{ "merge", 4, KIND(ANONYMOUS), false, op_merge },
+	{ "unmerge", 2, KIND(ANONYMOUS), false, op_unmerge },
 	{ "punch", 5, FILE_KINDS, true, op_punch },
 	{ "truncate", 5, FILE_KINDS, true, op_truncate },
 	{ "write_back", 6, KIND(DISK), false, op_write_back },
 	{ "guard", 8, KIND(USERFAULT), false, op_guard },
 	{ "move_in", 6, KIND(USERFAULT), true, op_move_in },
-	/* Small pages only, see README.md. */
-	{ "to_device", 6, KIND(ANONYMOUS), false, op_to_device },
-	{ "to_system", 3, KIND(ANONYMOUS), false, op_to_system },
+	{ "to_device", 6, KIND(UNMERGED) | KIND(TRANSPARENT), false, op_to_device },
+	{ "to_system", 3, KIND(UNMERGED) | KIND(TRANSPARENT), false, op_to_system },
 	{ "exclusive", 6, ANONYMOUS_KINDS & ~KIND(USERFAULT), false, op_exclusive },
 };
 
