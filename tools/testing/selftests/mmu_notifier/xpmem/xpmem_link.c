@@ -154,6 +154,53 @@ TEST_F_TIMEOUT(link, what_cannot_wait_is_refused, 120)
 	close(pidfd);
 }
 
+struct attaching {
+	int fd;
+	int64_t apid;
+	char *here;
+};
+
+static long run_attach(void *arg)
+{
+	struct attaching *it = arg;
+
+	it->here = (char *)xp_attach(it->fd, it->apid, 0, SIZE, NULL);
+	return 0;
+}
+
+/*
+ * A subscription that is new while an invalidation runs in its process is told
+ * of nothing before that one's end. So nothing may be entered before.
+ */
+TEST_F_TIMEOUT(link, attaching_waits_for_a_running_invalidation, 120)
+{
+	struct advice discard = discard_all(self->area);
+	struct attaching attaching = { .fd = self->fd };
+	struct job invalidation, attach;
+	struct peer exporter;
+	char *area;
+	int fd;
+
+	peer_start(&exporter);
+	fd = peer_open(&exporter);
+	area = peer_map(&exporter, PAGES);
+	attaching.apid = xp_get(self->fd, peer_make(&exporter, fd, area, SIZE, 0600),
+				XPMEM_RDWR);
+	ASSERT_LT(0, attaching.apid);
+	/* The fork has taken all pages from the attacher. */
+	ASSERT_EQ(0, peer_store(&self->attacher, self->there, 1));
+	job_start(&invalidation, run_madvise, &discard);
+	ASSERT_TRUE(job_blocks(&invalidation, DRIVER));
+	job_start(&attach, run_attach, &attaching);
+	EXPECT_TRUE(job_blocks(&attach, "mmu_interval_read_begin"));
+	ASSERT_EQ(0, job_join(&attach));
+	ASSERT_EQ(0, job_join(&invalidation));
+	ASSERT_LT(0, (int64_t)attaching.here);
+	EXPECT_SEES(attaching.here, word_of(0));
+	EXPECT_EQ(0, xp_detach(self->fd, attaching.here));
+	peer_exit(&exporter);
+}
+
 TEST_F_TIMEOUT(link, where_nothing_is_attached_nothing_is_sent, 120)
 {
 	struct advice discard = discard_all(self->area);
