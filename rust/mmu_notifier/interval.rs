@@ -133,6 +133,10 @@ pub trait IntervalOps: Send + Sync + Sized + 'static {
 /// )?;
 /// map(&buffer)?;
 /// assert!(buffer.lock().is_some());
+/// // The device gives the buffer up, which needs no look-up.
+/// buffer.remove(|table| *table = None);
+/// assert!(buffer.lock().is_none());
+/// map(&buffer)?;
 /// // The program unmaps its buffer, and:
 /// unmap(memory);
 /// assert!(buffer.lock().is_none());

@@ -56,7 +56,7 @@ const EMM_ANSWER: u32 = _IO(MAGIC, 3);
 module! {
     type: EmmModule,
     name: "emm",
-    authors: ["The MMU notifier authors"],
+    authors: ["The mmu_notifier_rust developers"],
     description: "Records what a single-callback notifier is told",
     license: "GPL",
 }

@@ -61,7 +61,7 @@ const PEEK_MAX: u64 = 65536;
 module! {
     type: GruModule,
     name: "gru",
-    authors: ["The MMU notifier authors"],
+    authors: ["The mmu_notifier_rust developers"],
     description: "Contexts with a software TLB",
     license: "GPL",
 }

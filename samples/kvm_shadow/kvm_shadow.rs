@@ -83,7 +83,7 @@ use vm::{
 module! {
     type: KvmShadow,
     name: "kvm_shadow",
-    authors: ["The mmu_notifier_rust authors"],
+    authors: ["The mmu_notifier_rust developers"],
     description: "A shadow page table in the way of KVM, on the MMU-notifier interface",
     license: "GPL",
 }

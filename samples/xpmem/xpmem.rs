@@ -36,7 +36,7 @@ use crate::{
 module! {
     type: Xpmem,
     name: "xpmem",
-    authors: ["The MMU notifier developers"],
+    authors: ["The mmu_notifier_rust developers"],
     description: "Maps ranges of other processes' address spaces",
     license: "GPL",
     params: {

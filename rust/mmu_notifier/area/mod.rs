@@ -179,9 +179,6 @@ impl<T: AreaOps> Area<T> {
     /// Context: sleeps; the caller must not hold the mmap lock of `mm`.
     #[inline]
     pub fn new(mm: &MmWithUser, source: Addresses<usize>, ops: T) -> Result<Arc<Self>> {
-        if (source.start | source.end) & (PAGE_SIZE - 1) != 0 {
-            return Err(EINVAL);
-        }
         let place = Slot::new()?;
         let mirrored = source.clone();
         let shared = Arc::pin_init(

@@ -118,7 +118,9 @@ impl Slot {
         let state = self.state.lock();
         // SAFETY: What there is a reference to is alive, and its private data does not change.
         let private = unsafe { (*vma.as_ptr()).vm_private_data };
-        vma.start() == state.addresses.start && ptr::eq(private, state.private)
+        !private.is_null()
+            && ptr::eq(private, state.private)
+            && vma.start() == state.addresses.start
     }
 
     /// Where it was mapped last; empty if it never was.

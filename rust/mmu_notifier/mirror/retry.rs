@@ -52,9 +52,9 @@ impl Retry {
         // What was looked up while it was active is too old even now.
         self.done(start, end);
         if warn_on!(self.active == 0) {
-            // Memory safety rests on the count, so one that is wrong never says idle again.
-            self.start(0, usize::MAX);
-            self.start(0, usize::MAX);
+            // Memory safety rests on the count: one that is wrong does not come to idle again.
+            self.span = 0..usize::MAX;
+            self.active = usize::MAX / 2;
         }
         self.active -= 1;
         self.active == 0

@@ -198,7 +198,8 @@ impl<T: MirrorOps<Lock = SpinLockBackend>, M: Model<Side<T>>> PinnedDrop for Who
     #[inline]
     fn drop(self: Pin<&mut Self>) {
         // Unregistering calls `release` of a subscription; the address space need not be dying.
-        let table = self.subscription.locked.lock().die();
+        let (_, table) = self.subscription.locked.lock().die();
+        // Without the lock, which was held for the statement above.
         drop(table);
     }
 }
