@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the project's own C offers, and memory accesses in the kernel's terms.
+//! What the project's own C offers, and locks and memory accesses in the kernel's terms.
+//!
+//! The kernel crate's own are calls out of line, of functions that often call another.
+
+use core::sync::atomic::{
+    compiler_fence,
+    Ordering, //
+};
+use kernel::{
+    bindings,
+    sync::barrier::{
+        smp_mb,
+        Full, //
+    }, //
+};
 
 /// Declarations generated from `rust/bindings_helper.h`.
 #[allow(
@@ -42,4 +56,66 @@ pub(crate) unsafe fn read_once<T: Copy>(ptr: *const T) -> T {
 pub(crate) unsafe fn write_once<T: Copy>(ptr: *mut T, value: T) {
     // SAFETY: By this function's own requirements.
     unsafe { ptr.write_volatile(value) }
+}
+
+/// `smp_store_release()` of one word: what came before is visible to whoever sees it by an acquire
+/// load.
+///
+/// # Safety
+///
+/// `ptr` must be valid for writes, aligned, and others must access it by untorn loads only.
+#[inline(always)]
+pub(crate) unsafe fn store_release<T: Copy>(ptr: *mut T, value: T) {
+    // On x86 the compiler is all there is to stop.
+    if cfg!(CONFIG_X86) {
+        compiler_fence(Ordering::Release);
+    } else {
+        smp_mb(Full);
+    }
+    // SAFETY: By this function's own requirements.
+    unsafe { write_once(ptr, value) };
+}
+
+/// `spin_lock()`.
+///
+/// Context: any but interrupts; never sleeps (but where the kernel's spinlocks do).
+///
+/// # Safety
+///
+/// `lock` must be an initialised lock that the current task does not hold.
+#[inline(always)]
+pub(crate) unsafe fn spin_lock(lock: *mut bindings::spinlock_t) {
+    // A `spinlock_t` is its `raw_spinlock_t`, but on PREEMPT_RT.
+    #[cfg(not(CONFIG_PREEMPT_RT))]
+    // SAFETY: By this function's own requirements.
+    unsafe {
+        bindings::_raw_spin_lock(lock.cast())
+    };
+    #[cfg(CONFIG_PREEMPT_RT)]
+    // SAFETY: By this function's own requirements.
+    unsafe {
+        bindings::spin_lock(lock)
+    };
+}
+
+/// `spin_unlock()`.
+///
+/// Context: as for [`spin_lock`].
+///
+/// # Safety
+///
+/// The current task must hold `lock`.
+#[inline(always)]
+pub(crate) unsafe fn spin_unlock(lock: *mut bindings::spinlock_t) {
+    // Where it is inlined in C, the crate's helper is the only function.
+    #[cfg(all(CONFIG_UNINLINE_SPIN_UNLOCK, not(CONFIG_PREEMPT_RT)))]
+    // SAFETY: By this function's own requirements.
+    unsafe {
+        bindings::_raw_spin_unlock(lock.cast())
+    };
+    #[cfg(not(all(CONFIG_UNINLINE_SPIN_UNLOCK, not(CONFIG_PREEMPT_RT))))]
+    // SAFETY: By this function's own requirements.
+    unsafe {
+        bindings::spin_unlock(lock)
+    };
 }

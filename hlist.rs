@@ -2,8 +2,8 @@
 
 //! The list side: subscriptions to a whole address space.
 //!
-//! Readers are the VM's calls, in an SRCU section of the list's domain. A callback that sleeps
-//! keeps the section, and with it whoever waits for the domain.
+//! Readers are the VM's calls, in a section of the list's domain. A callback that sleeps keeps the
+//! section, and with it whoever waits for the same address space.
 
 use kernel::{
     bindings,
@@ -21,6 +21,10 @@ use kernel::{
 #[cfg(CONFIG_DEBUG_ATOMIC_SLEEP)]
 use crate::ffi;
 use crate::{
+    domain::{
+        Domain,
+        Section, //
+    },
     range::Range,
     subscriptions::{
         Subscription,
@@ -37,11 +41,11 @@ use crate::{
 ///
 /// Context: sleeps.
 pub(crate) fn release(subscriptions: &Subscriptions, mm: &Mm) {
-    let domain = subscriptions.domain();
+    let domain = Domain::of(mm.as_raw());
     {
         let section = domain.read();
         for subscription in subscriptions.iter(&section) {
-            call_release(subscription, mm);
+            call_release(subscription, mm, &section);
         }
         subscriptions.lock().unlink_all();
     }
@@ -52,8 +56,9 @@ pub(crate) fn release(subscriptions: &Subscriptions, mm: &Mm) {
 /// Calls `release`, where the driver has one.
 ///
 /// Context: in a section of the list's domain; sleeps.
-pub(crate) fn call_release(subscription: Subscription<'_>, mm: &Mm) {
+pub(crate) fn call_release(subscription: Subscription<'_>, mm: &Mm, section: &Section) {
     if let Some(release) = subscription.ops().release {
+        section.note(release as *const c_void);
         // SAFETY: Both are valid; the driver's callback takes just these.
         unsafe { release(subscription.as_ptr(), mm.as_raw()) };
     }
@@ -68,10 +73,11 @@ pub(crate) fn clear_flush_young(
     start: c_ulong,
     end: c_ulong,
 ) -> bool {
-    let section = subscriptions.domain().read();
+    let section = Domain::of(mm.as_raw()).read();
     let mut young = false;
     for subscription in subscriptions.iter(&section) {
         if let Some(clear_flush_young) = subscription.ops().clear_flush_young {
+            section.note(clear_flush_young as *const c_void);
             // SAFETY: Both are valid; the driver's callback takes just these.
             young |= unsafe { clear_flush_young(subscription.as_ptr(), mm.as_raw(), start, end) };
         }
@@ -88,10 +94,11 @@ pub(crate) fn clear_young(
     start: c_ulong,
     end: c_ulong,
 ) -> bool {
-    let section = subscriptions.domain().read();
+    let section = Domain::of(mm.as_raw()).read();
     let mut young = false;
     for subscription in subscriptions.iter(&section) {
         if let Some(clear_young) = subscription.ops().clear_young {
+            section.note(clear_young as *const c_void);
             // SAFETY: Both are valid; the driver's callback takes just these.
             young |= unsafe { clear_young(subscription.as_ptr(), mm.as_raw(), start, end) };
         }
@@ -103,10 +110,11 @@ pub(crate) fn clear_young(
 ///
 /// Context: atomic.
 pub(crate) fn test_young(subscriptions: &Subscriptions, mm: &Mm, address: c_ulong) -> bool {
-    let section = subscriptions.domain().read();
+    let section = Domain::of(mm.as_raw()).read();
     // Not `Iterator::any`, to keep the guard plainly around the calls.
     for subscription in subscriptions.iter(&section) {
         if let Some(test_young) = subscription.ops().test_young {
+            section.note(test_young as *const c_void);
             // SAFETY: Both are valid; the driver's callback takes just these.
             if unsafe { test_young(subscription.as_ptr(), mm.as_raw(), address) } {
                 return true;
@@ -128,13 +136,14 @@ pub(crate) fn test_young(subscriptions: &Subscriptions, mm: &Mm, address: c_ulon
 ///
 /// Context: sleeps if the range is blockable.
 pub(crate) fn invalidate_range_start(subscriptions: &Subscriptions, range: Range<'_>) -> c_int {
-    let section = subscriptions.domain().read();
+    let section = Domain::of(range.mm()).read();
     let mut result = 0;
     for subscription in subscriptions.iter(&section) {
         let ops = subscription.ops();
         let Some(start) = ops.invalidate_range_start else {
             continue;
         };
+        section.note(start as *const c_void);
         let ret = blockable_as(range, || {
             // SAFETY: Both are valid; the driver's callback takes just these.
             unsafe { start(subscription.as_ptr(), range.as_ptr()) }
@@ -149,6 +158,7 @@ pub(crate) fn invalidate_range_start(subscriptions: &Subscriptions, range: Range
     if result != 0 {
         for subscription in subscriptions.iter(&section) {
             if let Some(end) = subscription.ops().invalidate_range_end {
+                section.note(end as *const c_void);
                 // SAFETY: As above.
                 unsafe { end(subscription.as_ptr(), range.as_ptr()) };
             }
@@ -161,9 +171,10 @@ pub(crate) fn invalidate_range_start(subscriptions: &Subscriptions, range: Range
 ///
 /// Context: sleeps if the range is blockable.
 pub(crate) fn invalidate_range_end(subscriptions: &Subscriptions, range: Range<'_>) {
-    let section = subscriptions.domain().read();
+    let section = Domain::of(range.mm()).read();
     for subscription in subscriptions.iter(&section) {
         if let Some(end) = subscription.ops().invalidate_range_end {
+            section.note(end as *const c_void);
             blockable_as(range, || {
                 // SAFETY: Both are valid; the driver's callback takes just these.
                 unsafe { end(subscription.as_ptr(), range.as_ptr()) }
@@ -181,9 +192,10 @@ pub(crate) fn arch_invalidate_secondary_tlbs(
     start: c_ulong,
     end: c_ulong,
 ) {
-    let section = subscriptions.domain().read();
+    let section = Domain::of(mm.as_raw()).read();
     for subscription in subscriptions.iter(&section) {
         if let Some(invalidate) = subscription.ops().arch_invalidate_secondary_tlbs {
+            section.note(invalidate as *const c_void);
             // SAFETY: Both are valid; the driver's callback takes just these.
             unsafe { invalidate(subscription.as_ptr(), mm.as_raw(), start, end) };
         }

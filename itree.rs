@@ -59,11 +59,19 @@ use crate::{
     mm,
     range::Range,
     seq::Seq,
+    slots::{
+        Claim,
+        Key, //
+    },
     subscriptions::{
         Locked,
         Subscriptions, //
     },
-    wait::wait_event,
+    wait::{
+        wait_event,
+        wake_up_all, //
+    },
+    waiting::Waiting,
     warn_on_once, //
 };
 
@@ -157,14 +165,7 @@ pub(crate) fn inv_end(subscriptions: &Subscriptions) {
         apply_deferred(&mut locked);
     }
     // SAFETY: The queue is initialised and lives as long as `subscriptions`.
-    unsafe {
-        bindings::__wake_up(
-            subscriptions.wait_queue(),
-            bindings::TASK_NORMAL,
-            0,
-            ptr::null_mut(),
-        )
-    };
+    unsafe { wake_up_all(subscriptions.wait_queue()) };
 }
 
 /// Makes the tree changes that had to wait: what is not in the tree is to be inserted, what is in
@@ -253,8 +254,8 @@ impl FinishPasses {
         self.tail = finish;
     }
 
-    /// Runs the second passes.
-    fn run(self) {
+    /// Runs the second passes, each after it has been noted.
+    fn run(self, note: impl Fn(*const c_void)) {
         let mut next = self.head;
         while !next.is_null() {
             let finish = next;
@@ -268,6 +269,7 @@ impl FinishPasses {
                     container_of!(link, bindings::mmu_interval_notifier_finish, link)
                 };
                 if let Some(invalidate_finish) = (*(*(*finish).notifier).ops).invalidate_finish {
+                    note(invalidate_finish as *const c_void);
                     invalidate_finish(finish);
                 } else {
                     warn_on_once!(true);
@@ -287,10 +289,18 @@ fn call_met(subscriptions: &Subscriptions, range: Range<'_>) -> Result {
     let (met, cur_seq) = inv_start(subscriptions, range);
     let mut passes = FinishPasses::new();
     let mut result = Ok(());
+    // For the watchdog; that the tree is fixed keeps what is met.
+    let seen = (met.at.is_some()).then(|| Claim::new(Key::intervals_of(range.mm())));
+    let note = |callback: *const c_void| {
+        if let Some(seen) = &seen {
+            seen.note(callback);
+        }
+    };
     for sub in met {
         // SAFETY: What is met is valid until the range ends; the table outlives it.
         let ops = unsafe { &*(*sub.as_ptr()).ops };
         let done = if let Some(invalidate_start) = ops.invalidate_start {
+            note(invalidate_start as *const c_void);
             let mut finish = ptr::null_mut();
             // SAFETY: The driver's callback takes just these.
             let done = unsafe {
@@ -302,6 +312,7 @@ fn call_met(subscriptions: &Subscriptions, range: Range<'_>) -> Result {
             }
             done
         } else if let Some(invalidate) = ops.invalidate {
+            note(invalidate as *const c_void);
             // SAFETY: The driver's callback takes just these.
             unsafe { invalidate(sub.as_ptr(), range.as_ptr(), cur_seq.raw()) }
         } else {
@@ -317,7 +328,7 @@ fn call_met(subscriptions: &Subscriptions, range: Range<'_>) -> Result {
             break;
         }
     }
-    passes.run();
+    passes.run(note);
     result
 }
 
@@ -375,6 +386,8 @@ pub(crate) unsafe fn read_begin(sub: *mut IntervalSub) -> Seq {
     }
     assert_may_wait();
     if is_invalidating {
+        // SAFETY: By this function's own requirements.
+        let _seen = Waiting::announce(Key::intervals_of(unsafe { (*sub).mm }));
         // `seq` is odd, as all that a subscription is ever given; the `mm`'s is even whenever it
         // rests, so that even a wrap-around ends this wait.
         //
@@ -511,6 +524,7 @@ pub(crate) unsafe fn remove(sub: *mut IntervalSub) {
     }
     assert_may_wait();
     if let Some(seq) = wait_for {
+        let _seen = Waiting::announce(Key::intervals_of(mm));
         // The change of the sequence and the removal from the tree are one critical section: look
         // at it under the same lock, or `sub` may be freed in the middle of that section.
         //

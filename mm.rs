@@ -17,8 +17,8 @@ use kernel::{
 };
 
 use crate::{
-    ffi,
-    srcu::GracePeriod, //
+    domain::GracePeriod,
+    ffi, //
 };
 
 /// `mm_users`: who uses the address space. Zero once `exit_mmap()` may run.

@@ -45,6 +45,7 @@ use kernel::{
 };
 
 mod btf;
+mod domain;
 mod ffi;
 mod hlist;
 mod itree;
@@ -52,13 +53,18 @@ mod layout;
 mod mm;
 mod mm_lock;
 mod mode;
+mod monitor;
+mod pending;
 mod range;
 mod registration;
 mod seq;
+mod slots;
 mod smallest;
 mod srcu;
 mod subscriptions;
 mod wait;
+mod waiting;
+mod watchdog;
 
 use mm::WriteLocked;
 use range::Range;
@@ -86,8 +92,12 @@ impl kernel::Module for Core {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         layout::check()?;
         mode::init()?;
+        monitor::init().inspect_err(|_| mode::exit())?;
         // SAFETY: The entry points below work from here on. Called once.
-        to_result(unsafe { ffi::mmn_livepatch_enable() }).inspect_err(|_| mode::exit())?;
+        to_result(unsafe { ffi::mmn_livepatch_enable() }).inspect_err(|_| {
+            monitor::exit();
+            mode::exit();
+        })?;
         Ok(Self)
     }
 }
@@ -96,7 +106,8 @@ impl Drop for Core {
     /// Runs when livepatch has given the functions back and no task is inside one.
     fn drop(&mut self) {
         // `put()` may have left callbacks that lie in this module's text.
-        srcu::Domain::global().barrier();
+        srcu::Global::get().barrier();
+        monitor::exit();
         mode::exit();
     }
 }
@@ -294,11 +305,12 @@ entry_points! {
         unsafe {
             ffi::mmn_range_start_map_acquire()
         };
-        if subscriptions.has_itree() {
-            itree::inv_end(subscriptions);
-        }
+        // The list first: `registration` takes a range that is not counted for one that is over.
         if !subscriptions.list_is_empty() {
             hlist::invalidate_range_end(subscriptions, range);
+        }
+        if subscriptions.has_itree() {
+            itree::inv_end(subscriptions);
         }
         #[cfg(CONFIG_LOCKDEP)]
         // SAFETY: Acquired above.

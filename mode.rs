@@ -7,8 +7,9 @@
 //! [`crate::mm_lock`] takes them in the order of their addresses, without. One of each on two
 //! processes that map the same files could wait for each other for ever. So there are two modes:
 //!
-//! - *compatible*: registrations call the kernel's own `mm_take_all_locks()`;
-//! - *native*: registrations sort.
+//! - *compatible*: registrations call the kernel's own `mm_take_all_locks()`, and readers and
+//!   waiters share the kernel's grace-period domain with C, see [`crate::domain`];
+//! - *native*: registrations sort, and each address space has a domain of its own.
 //!
 //! A registration stays in the mode that it began in, and a change of mode waits until all those
 //! of the other mode are done: the gate is a per-CPU reader-writer semaphore, of which a
@@ -25,7 +26,10 @@ use kernel::{
     types::NotThreadSafe, //
 };
 
-use crate::ffi;
+use crate::{
+    ffi,
+    monitor::StandIn, //
+};
 
 /// Written with the gate held for writing, trusted with it held for reading.
 static NATIVE: Atomic<bool> = Atomic::<bool>::new(cfg!(not(MODULE)));
@@ -87,9 +91,12 @@ impl Drop for Gate {
     }
 }
 
-/// The mode at this moment, for plans that [`Gate::is_native`] confirms.
+/// The mode at this moment: for plans that [`Gate::is_native`] confirms, and for readers and
+/// waiters, whose order of accesses makes up for a change.
+#[inline(always)]
 pub(crate) fn is_native() -> bool {
-    NATIVE.load(Relaxed)
+    // SAFETY: Written by untorn stores only. (An atomic load would be a call out of line.)
+    cfg!(not(MODULE)) || unsafe { ffi::read_once(NATIVE.as_ptr().cast::<bool>()) }
 }
 
 fn switch(native: bool) {
@@ -110,10 +117,14 @@ extern "C" fn mmn_go_native() {
 
 /// Livepatch's pre-unpatch step: tasks are about to enter C's functions again.
 ///
+/// Readers that have begun in native mode may go on: C's waiters wait for the stand-in.
+///
 /// Context: sleeps until registrations that are under way are done.
 #[no_mangle]
 extern "C" fn mmn_go_compatible() {
+    let stand_in = StandIn::enter();
     switch(false);
+    stand_in.leave_later();
 }
 
 /// What the module parameter `mode` shows.

@@ -8,7 +8,6 @@
 use core::ptr::NonNull;
 use kernel::{
     bindings,
-    container_of,
     error::{
         code::{
             EINVAL,
@@ -22,6 +21,7 @@ use kernel::{
 };
 
 use crate::{
+    domain::Domain,
     ffi,
     hlist,
     mm::{
@@ -29,6 +29,12 @@ use crate::{
         WriteLocked, //
     },
     mm_lock::MmAllLocks,
+    mode::{
+        self,
+        Gate, //
+    },
+    monitor,
+    pending,
     srcu,
     subscriptions::{
         Subscription,
@@ -51,7 +57,8 @@ pub(crate) enum What {
 
 /// Attaches a subscription, creating the state at the first.
 ///
-/// No invalidation runs at the moment of the attachment, by [`MmAllLocks`].
+/// No invalidation runs at the moment of the attachment, by [`MmAllLocks`] or by
+/// [`attach_while_idle`].
 ///
 /// # Errors
 ///
@@ -81,6 +88,13 @@ pub(crate) unsafe fn register(what: What, mm: WriteLocked<'_>) -> Result {
         }
     }
 
+    if let (What::Whole(subscription), Some(subscriptions)) = (what, Subscriptions::of(mm.mm())) {
+        // SAFETY: By this function's own requirements.
+        if unsafe { attach_while_idle(subscription, subscriptions, mm) } {
+            return Ok(());
+        }
+    }
+
     // Allocating takes locks that `MmAllLocks` may hold. That the state is missing stays true,
     // since it is only published with the `mmap_lock` held for writing.
     let new = match Subscriptions::of(mm.mm()) {
@@ -96,12 +110,9 @@ pub(crate) unsafe fn register(what: What, mm: WriteLocked<'_>) -> Result {
     match what {
         What::Itree => subscriptions.enable_itree(&locks),
         What::Whole(subscription) => {
-            // `unregister()` or `free_after_put()` drops it.
-            mm::pin(mm.mm());
-            // SAFETY: By this function's own requirements; nobody else can reach it yet.
+            // SAFETY: By this function's own requirements.
             unsafe {
-                (*subscription.as_ptr()).mm = mm.mm().as_raw();
-                (*subscription.as_ptr()).users = 1;
+                set_up(subscription, mm);
                 subscriptions.lock().link(subscription, &locks);
             }
         }
@@ -109,6 +120,53 @@ pub(crate) unsafe fn register(what: What, mm: WriteLocked<'_>) -> Result {
     drop(locks);
     warn_on!(mm::users(mm.mm()) <= 0);
     Ok(())
+}
+
+/// Makes a subscription one to `mm` that is held once.
+///
+/// # Safety
+///
+/// As for [`register`]; nobody else can reach it yet.
+unsafe fn set_up(subscription: NonNull<Notifier>, mm: WriteLocked<'_>) {
+    // `unregister()` or [`pending`] drops it.
+    mm::pin(mm.mm());
+    // SAFETY: By this function's own requirements.
+    unsafe {
+        (*subscription.as_ptr()).mm = mm.mm().as_raw();
+        (*subscription.as_ptr()).users = 1;
+    }
+}
+
+/// Attaches a subscription without taking the locks of the address space, if it can be seen that
+/// no invalidation runs; else does nothing and returns false.
+///
+/// Where the interval side is on, invalidations are counted under the state's spinlock. While none
+/// is, and the spinlock keeps the next from starting, the subscription can be linked: the next will
+/// find it. An end leaves the count only after it has walked the list (in C before, hence native
+/// mode alone), so none is on its way to the subscription.
+///
+/// # Safety
+///
+/// As for [`register`].
+unsafe fn attach_while_idle(
+    subscription: NonNull<Notifier>,
+    subscriptions: &Subscriptions,
+    mm: WriteLocked<'_>,
+) -> bool {
+    let gate = Gate::enter();
+    if !gate.is_native() || !subscriptions.has_itree() {
+        return false;
+    }
+    let mut locked = subscriptions.lock();
+    if *locked.active_ranges() != 0 {
+        return false;
+    }
+    // SAFETY: By this function's own requirements; no invalidation runs.
+    unsafe {
+        set_up(subscription, mm);
+        locked.link_alone(subscription);
+    }
+    true
 }
 
 /// The state of `mm` with its interval side turned on, creating both if need be.
@@ -153,7 +211,7 @@ pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bin
             Mm::from_raw(mm.as_ptr()),
         )
     };
-    let domain = subscriptions.domain();
+    let domain = Domain::of(mm.as_ptr());
     // Only `release` on exit unlinks it beside us. If that has happened, it has called the
     // callback, and the grace period below waits for it.
     //
@@ -164,7 +222,7 @@ pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bin
             let section = domain.read();
             // SAFETY: Nobody else detaches the subscription, so it is valid within the section.
             let subscription = unsafe { Subscription::held(subscription, &section) };
-            hlist::call_release(subscription, mm_ref);
+            hlist::call_release(subscription, mm_ref, &section);
         }
         // SAFETY: On this list, or on none if exit has been here.
         unsafe { subscriptions.lock().unlink(subscription) };
@@ -263,41 +321,22 @@ pub(crate) unsafe fn put(subscription: NonNull<Notifier>) {
         // SAFETY: On this list, or on none if the address space has died.
         unsafe { locked.unlink(subscription) };
     }
-    // SAFETY: The head is the subscription's own, for this use. The module's exit waits for all
-    // callbacks.
-    unsafe {
-        subscriptions
-            .domain()
-            .call(&raw mut (*subscription.as_ptr()).rcu, free_after_put)
-    };
-}
-
-/// Frees a subscription that was put a grace period ago.
-///
-/// # Safety
-///
-/// Only to be called by SRCU, with the head that [`put`] queued.
-unsafe extern "C" fn free_after_put(head: *mut bindings::callback_head) {
-    // SAFETY: The head lies in a subscription which nobody can reach any more.
-    unsafe {
-        let subscription = container_of!(head, Notifier, rcu);
-        let mm = (*subscription).mm;
-        if let Some(free) = (*(*subscription).ops).free_notifier {
-            free(subscription);
-        }
-        // Gives up the registration's pin.
-        mm::unpin(NonNull::new_unchecked(mm));
-    }
+    // SAFETY: Unlinked, and the last hold was the caller's.
+    unsafe { pending::free_later(subscription) };
 }
 
 /// Waits until everything that was put has been freed, and no callback of it runs.
 ///
 /// C waits for a grace period only, after which `free_notifier` may still be to come, in a module
-/// that is gone. The barrier waits for that as well.
+/// that is gone. In native mode a reader is waited for only if something was put that it may have.
 ///
 /// Context: sleeps. Must not be called from a callback.
 pub(crate) fn synchronize() {
-    let domain = srcu::Domain::global();
-    let _ = domain.synchronize();
-    domain.barrier();
+    monitor::barrier();
+    // For what was put while the module was compatible.
+    let global = srcu::Global::get();
+    if !mode::is_native() {
+        global.synchronize();
+    }
+    global.barrier();
 }

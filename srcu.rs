@@ -1,32 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The SRCU domain behind the subscription lists.
+//! The kernel's own SRCU domain, with which `mm/mmu_notifier.c` protects every list.
 //!
-//! `kernel::sync::Srcu` owns its `srcu_struct` and has neither `call_srcu()` nor `srcu_barrier()`
-//! to offer; the domain here is one that the kernel (or later an `mm`) owns.
+//! Readers and waiters of this crate share it while C may serve as well, see [`crate::domain`].
+//! `kernel::sync::Srcu` owns its `srcu_struct` and has no `call_srcu()` to offer.
 //!
 //! C header: `include/linux/srcu.h`.
 
 use core::ptr::NonNull;
-use kernel::{
-    bindings,
-    types::NotThreadSafe, //
-};
+use kernel::bindings;
 
 use crate::ffi;
 
-/// An SRCU domain: readers walk a subscription list, writers wait for them.
+/// The one domain of the C core.
 ///
 /// # Invariants
 ///
 /// The pointee is an initialised `srcu_struct` that outlives every use of this value.
 #[derive(Clone, Copy)]
-pub(crate) struct Domain(NonNull<bindings::srcu_struct>);
+pub(crate) struct Global(NonNull<bindings::srcu_struct>);
 
-impl Domain {
-    /// The kernel's own domain, the one that `mm/mmu_notifier.c` uses for every `mm`.
-    #[inline]
-    pub(crate) fn global() -> Self {
+/// A section of the domain that has been entered.
+#[derive(Clone, Copy)]
+#[must_use = "the section ends when it is left"]
+pub(crate) struct Index(i32);
+
+impl Index {
+    /// As a number that is not negative.
+    pub(crate) fn into_raw(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The index that [`Self::into_raw`] made a number of.
+    pub(crate) fn from_raw(raw: usize) -> Self {
+        Self(raw as i32)
+    }
+}
+
+impl Global {
+    /// The domain.
+    pub(crate) fn get() -> Self {
         // SAFETY: The slot is written once, by the module loader (or the linker) before any of
         // this crate's code runs.
         let ptr = unsafe { ffi::mmn_global_srcu };
@@ -35,28 +48,46 @@ impl Domain {
         Self(unsafe { NonNull::new_unchecked(ptr) })
     }
 
-    /// Enters a read-side critical section; it ends when the guard is dropped.
+    /// Enters a read-side critical section.
     ///
     /// Context: any but NMI. The section may sleep if its surroundings may.
-    #[inline]
-    pub(crate) fn read(self) -> Guard {
+    pub(crate) fn enter(self) -> Index {
         // SAFETY: By the type invariant.
-        let idx = unsafe { bindings::srcu_read_lock(self.0.as_ptr()) };
-        // INVARIANT: `idx` is what the lock returned for this domain.
-        Guard {
-            domain: self,
-            idx,
-            _not_send: NotThreadSafe,
-        }
+        Index(unsafe { bindings::srcu_read_lock(self.0.as_ptr()) })
+    }
+
+    /// Leaves a section.
+    ///
+    /// # Safety
+    ///
+    /// `index` must come from [`Self::enter`] in this task, and not have been left.
+    pub(crate) unsafe fn leave(self, index: Index) {
+        // SAFETY: By this function's own requirements.
+        unsafe { bindings::srcu_read_unlock(self.0.as_ptr(), index.0) };
+    }
+
+    /// Enters a section that another task leaves.
+    pub(crate) fn down_read(self) -> Index {
+        // SAFETY: By the type invariant.
+        Index(unsafe { ffi::mmn_srcu_down_read(self.0.as_ptr()) })
+    }
+
+    /// Leaves a section that another task may have entered.
+    ///
+    /// # Safety
+    ///
+    /// `index` must come from [`Self::down_read`], and not have been left.
+    pub(crate) unsafe fn up_read(self, index: Index) {
+        // SAFETY: By this function's own requirements.
+        unsafe { ffi::mmn_srcu_up_read(self.0.as_ptr(), index.0) };
     }
 
     /// Waits until every section that had begun before this call has ended.
     ///
     /// Context: sleeps. Must not be called within a section of this domain.
-    pub(crate) fn synchronize(self) -> GracePeriod {
+    pub(crate) fn synchronize(self) {
         // SAFETY: By the type invariant.
         unsafe { bindings::synchronize_srcu(self.0.as_ptr()) };
-        GracePeriod(())
     }
 
     /// Has `func(head)` called once every section that had begun before this call has ended.
@@ -66,7 +97,7 @@ impl Domain {
     /// # Safety
     ///
     /// `head` must be valid, unused by other callbacks, and stay so until `func` is called. The
-    /// text of `func` must stay until a [`Domain::barrier`] after this call has returned.
+    /// text of `func` must stay until a [`Self::barrier`] after this call has returned.
     pub(crate) unsafe fn call(
         self,
         head: *mut bindings::callback_head,
@@ -76,35 +107,11 @@ impl Domain {
         unsafe { bindings::call_srcu(self.0.as_ptr(), head, Some(func)) };
     }
 
-    /// Waits until every callback of an earlier [`Domain::call`] has run.
+    /// Waits until every callback of an earlier [`Self::call`] has run.
     ///
     /// Context: sleeps. Must not be called within a section of this domain.
     pub(crate) fn barrier(self) {
         // SAFETY: By the type invariant.
         unsafe { bindings::srcu_barrier(self.0.as_ptr()) };
-    }
-}
-
-/// Proof that a grace period has elapsed since it was asked for.
-#[must_use = "what was unlinked before the grace period may be released now"]
-pub(crate) struct GracePeriod(());
-
-/// A read-side critical section of a [`Domain`].
-///
-/// # Invariants
-///
-/// `idx` is the index that `srcu_read_lock()` returned for `domain`, and is unlocked only on drop.
-#[must_use = "the section ends when the guard is dropped"]
-pub(crate) struct Guard {
-    domain: Domain,
-    idx: i32,
-    _not_send: NotThreadSafe,
-}
-
-impl Drop for Guard {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant, this index is locked and belongs to this domain.
-        unsafe { bindings::srcu_read_unlock(self.domain.0.as_ptr(), self.idx) };
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! | field | written | read |
 //! |---|---|---|
-//! | `list` | under `lock`; added to under all of the `mm`'s locks as well | in an SRCU section, or under `lock`; its emptiness anywhere |
+//! | `list` | under `lock`; added to while no invalidation runs | in a section of the `mm`'s domain, or under `lock`; its emptiness anywhere |
 //! | `has_itree` | to true, under all of the `mm`'s locks | anywhere |
 //! | `invalidate_seq` | under `lock` | under `lock`; untorn anywhere |
 //! | `active_invalidate_ranges` | under `lock` | under `lock` |
@@ -47,10 +47,10 @@ use kernel::{
 };
 
 use crate::{
+    domain::Section,
     ffi,
     mm_lock::MmAllLocks,
-    seq::Seq,
-    srcu, //
+    seq::Seq, //
 };
 
 /// `struct mmu_notifier_subscriptions`, field for field.
@@ -155,14 +155,6 @@ impl Subscriptions {
         unsafe { *slot = ffi::mmn_list_poison1().cast() };
     }
 
-    /// The SRCU domain that protects the list.
-    ///
-    /// This is the one place to change for a domain for each `mm`.
-    #[inline]
-    pub(crate) fn domain(&self) -> srcu::Domain {
-        srcu::Domain::global()
-    }
-
     /// Whether an interval subscription was ever inserted.
     #[inline]
     pub(crate) fn has_itree(&self) -> bool {
@@ -190,7 +182,7 @@ impl Subscriptions {
 
     /// The subscriptions on the list, the latest first.
     #[inline]
-    pub(crate) fn iter<'g>(&'g self, _section: &'g srcu::Guard) -> Iter<'g> {
+    pub(crate) fn iter<'g>(&'g self, _section: &'g Section) -> Iter<'g> {
         Iter {
             link: self.first(),
             _list: PhantomData,
@@ -216,7 +208,7 @@ impl Subscriptions {
     pub(crate) fn lock(&self) -> Locked<'_> {
         let p = self.0.get();
         // SAFETY: By the type invariant.
-        unsafe { bindings::spin_lock(&raw mut (*p).lock) };
+        unsafe { ffi::spin_lock(&raw mut (*p).lock) };
         // INVARIANT: Just taken.
         Locked {
             p,
@@ -241,7 +233,7 @@ impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariant.
-        unsafe { bindings::spin_unlock(&raw mut (*self.p).lock) };
+        unsafe { ffi::spin_unlock(&raw mut (*self.p).lock) };
     }
 }
 
@@ -298,6 +290,17 @@ impl Locked<'_> {
         subscription: NonNull<bindings::mmu_notifier>,
         _locks: &MmAllLocks<'_>,
     ) {
+        // SAFETY: By this function's own requirements; the locks exclude invalidations.
+        unsafe { self.link_alone(subscription) };
+    }
+
+    /// As [`Locked::link`], without the locks that exclude invalidations.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Locked::link`]; no invalidation may run that has walked the list for its start, or
+    /// is to walk it for its end.
+    pub(crate) unsafe fn link_alone(&mut self, subscription: NonNull<bindings::mmu_notifier>) {
         // SAFETY: By this function's own requirements and the type invariant.
         unsafe {
             ffi::mmn_hlist_add_head_rcu(
@@ -349,7 +352,7 @@ impl Locked<'_> {
 ///
 /// # Invariants
 ///
-/// Valid for `'g`, the length of an SRCU section that was entered before it was found.
+/// Valid for `'g`, the length of a section of the list's domain that was entered before it was found.
 #[derive(Clone, Copy)]
 pub(crate) struct Subscription<'g>(NonNull<bindings::mmu_notifier>, PhantomData<&'g ()>);
 
@@ -361,7 +364,7 @@ impl<'g> Subscription<'g> {
     /// It must be valid, with its table of operations, for `'g`.
     pub(crate) unsafe fn held(
         subscription: NonNull<bindings::mmu_notifier>,
-        _section: &'g srcu::Guard,
+        _section: &'g Section,
     ) -> Self {
         // INVARIANT: By this function's own requirements.
         Self(subscription, PhantomData)
@@ -382,7 +385,7 @@ impl<'g> Subscription<'g> {
     }
 }
 
-/// Walks a list inside an SRCU section.
+/// Walks a list inside a section of its domain.
 ///
 /// # Invariants
 ///

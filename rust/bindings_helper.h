@@ -4,4 +4,6 @@
  */
 
 #include "helpers.h"
+#include "monitor.h"
+#include "slots.h"
 #include "../link/livepatch.h"

@@ -57,10 +57,10 @@ TEST_F(notifier, unregister_of_the_one_being_called)
 
 	START_WALK(&walk, 1, false);
 	job_start(&job, run_unregister, &slot);
-	ASSERT_TRUE(job_blocks(&job, "synchronize_srcu"));
+	ASSERT_TRUE(job_blocks(&job, "synchronize"));
 	EXPECT_EQ(2, mnt_state(self->fd, 0).subscriptions);
 	EXPECT_STREQ("2.start 1.start 1.release", mnt_trace(self->fd));
-	ASSERT_TRUE(job_blocks(&job, "synchronize_srcu"));
+	ASSERT_TRUE(job_blocks(&job, "synchronize"));
 	end_walk(_metadata, self, &walk, 1);
 	ASSERT_EQ(0, job_join(&job));
 
@@ -96,7 +96,7 @@ TEST_F(notifier, unregister_of_another_one)
 	for (int i = 0; i < 2; i++)
 		job_start(&jobs[i], run_unregister, &slots[i]);
 	for (int i = 0; i < 2; i++)
-		ASSERT_TRUE(job_blocks(&jobs[i], "synchronize_srcu"));
+		ASSERT_TRUE(job_blocks(&jobs[i], "synchronize"));
 	EXPECT_EQ(1, mnt_state(self->fd, 1).subscriptions);
 	mnt_trace(self->fd);
 	end_walk(_metadata, self, &walk, 1);
@@ -169,7 +169,7 @@ TEST_F(notifier, unregister_during_an_end)
 	job_start(&walker, run_madvise, &advice);
 	ASSERT_DONE(mnt_wait_entered(self->fd, 1, MNT_RANGE_END, 1));
 	job_start(&job, run_unregister, &slot);
-	ASSERT_TRUE(job_blocks(&job, "synchronize_srcu"));
+	ASSERT_TRUE(job_blocks(&job, "synchronize"));
 	ASSERT_DONE(ioctl(self->fd, MNT_OPEN, 1));
 	ASSERT_EQ(0, job_join(&walker));
 	ASSERT_EQ(0, job_join(&job));

@@ -156,7 +156,7 @@ TEST_F(notifier, exit_waits_for_unregister)
 	job_start(&job, run_unregister, &self->fd);
 	ASSERT_DONE(mnt_wait_entered(self->fd, 0, MNT_RELEASE, 1));
 	close(end);
-	ASSERT_TRUE(child_blocks(child, "synchronize_srcu"));
+	ASSERT_TRUE(child_blocks(child, "synchronize"));
 	EXPECT_STREQ("0.release 0.release", mnt_trace(self->fd));
 	ASSERT_DONE(ioctl(self->fd, MNT_OPEN, 0));
 	ASSERT_EQ(0, job_join(&job));
@@ -176,7 +176,7 @@ TEST_F(notifier, unregister_waits_for_exit)
 	close(end);
 	ASSERT_DONE(mnt_wait_entered(self->fd, 0, MNT_RELEASE, 1));
 	job_start(&job, run_unregister, &self->fd);
-	ASSERT_TRUE(job_blocks(&job, "synchronize_srcu"));
+	ASSERT_TRUE(job_blocks(&job, "synchronize"));
 	EXPECT_STREQ("0.release 0.release", mnt_trace(self->fd));
 	ASSERT_DONE(ioctl(self->fd, MNT_OPEN, 0));
 	ASSERT_EQ(0, job_join(&job));
@@ -218,7 +218,7 @@ TEST_F(notifier, exit_swallows_the_end_of_a_running_range)
 	job_start(&job, run_truncate, &truncation);
 	ASSERT_DONE(mnt_wait_entered(self->fd, 0, MNT_RANGE_START, 1));
 	close(end);
-	ASSERT_TRUE(child_blocks(child, "synchronize_srcu"));
+	ASSERT_TRUE(child_blocks(child, "synchronize"));
 	EXPECT_STREQ("0.start 0.release", mnt_trace(self->fd));
 	ASSERT_DONE(ioctl(self->fd, MNT_OPEN, 0));
 	ASSERT_EQ(0, job_join(&job));

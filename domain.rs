@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The grace-period domain of one address space: readers walk its list, writers wait for them.
+//!
+//! Readers are in a slot of [`crate::slots`], and a waiter looks for those of its own address
+//! space only. Two things have it wait for the kernel's own domain as well:
+//!
+//! - While the module is compatible, tasks in C read and wait by the kernel's domain alone. Readers
+//!   of this crate enter it then beside their slot, so that C's waiters wait for them; waiters of
+//!   this crate wait for both. A reader looks at the mode once it is in its slot: whoever changes
+//!   the mode and looks at the slots then misses nobody, see [`crate::monitor`].
+//! - A reader that finds every slot of the machine taken enters the kernel's domain instead, and
+//!   is counted. It takes hundreds of callbacks that are asleep at once.
+
+use core::ffi::c_void;
+use kernel::{
+    bindings,
+    ffi::{
+        c_long,
+        c_ulong, //
+    },
+    processor::cpu_relax,
+    sync::{
+        atomic::{
+            ordering::{
+                Full,
+                Relaxed,
+                Release, //
+            },
+            Atomic, //
+        },
+        barrier::smp_mb, //
+    },
+    task::might_sleep,
+    types::NotThreadSafe, //
+};
+
+use crate::{
+    mode,
+    slots::{
+        self,
+        Claim,
+        Key,
+        Slot, //
+    },
+    srcu,
+    waiting::Waiting, //
+};
+
+/// How often a waiter looks before it sleeps. Most callbacks are shorter than a tick.
+const LOOKS: usize = 200;
+
+/// How many readers are in the kernel's domain for want of a slot.
+static CROWDED: Atomic<usize> = Atomic::<usize>::new(0);
+
+/// The domain of an address space.
+#[derive(Clone, Copy)]
+pub(crate) struct Domain(Key);
+
+impl Domain {
+    /// The domain of the list of subscriptions to `mm`.
+    #[inline(always)]
+    pub(crate) fn of(mm: *mut bindings::mm_struct) -> Self {
+        Self(Key::list_of(mm))
+    }
+
+    /// Enters a read-side critical section; it ends when the guard is dropped.
+    ///
+    /// The address space must be pinned for as long.
+    ///
+    /// Context: any but NMI. The section may sleep if its surroundings may.
+    #[inline(always)]
+    pub(crate) fn read(self) -> Section {
+        let slot = Claim::new(self.0);
+        let global = if slot.is_nowhere() || !mode::is_native() {
+            enter_global(slot.is_nowhere())
+        } else {
+            None
+        };
+        // INVARIANT: Just entered.
+        Section {
+            slot,
+            global,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Waits until every section of this domain that had begun before this call has ended.
+    ///
+    /// Context: sleeps. Must not be called within a section of this domain.
+    #[inline(never)]
+    pub(crate) fn synchronize(self) -> GracePeriod {
+        might_sleep();
+        // Pairs with the claim of a slot, with `CROWDED`'s increment, and with a change of mode.
+        smp_mb(Full);
+        slots::for_each(|_, slot| self.wait_for(slot));
+        // The mode is looked at after all unlinking: a reader in C that begins once it has changed
+        // does not find what was unlinked.
+        if CROWDED.load(Relaxed) != 0 || !mode::is_native() {
+            srcu::Global::get().synchronize();
+        }
+        GracePeriod(())
+    }
+
+    /// Waits until the reader that is in a slot now, if it is one of this domain, has left.
+    fn wait_for(self, slot: Slot) {
+        let Some(reader) = slot.occupant().filter(|reader| reader.key == self.0) else {
+            return;
+        };
+        for _ in 0..LOOKS {
+            if !slot.is_still_of(reader) {
+                return;
+            }
+            cpu_relax();
+        }
+        let _seen = Waiting::announce(self.0);
+        let mut waited: c_ulong = 0;
+        while slot.is_still_of(reader) {
+            // An eighth of what it has taken so far, and a tenth of a second at most.
+            let pause = (waited / 8).clamp(1, (bindings::HZ / 10) as c_ulong);
+            // SAFETY: May sleep, by this function's context.
+            unsafe { bindings::schedule_timeout_uninterruptible(pause as c_long) };
+            waited = waited.wrapping_add(pause);
+        }
+    }
+}
+
+/// Proof that a grace period has elapsed since it was asked for.
+#[must_use = "what was unlinked before the grace period may be released now"]
+pub(crate) struct GracePeriod(());
+
+/// Makes C's waiters, or all of them, wait for the caller.
+#[cold]
+#[inline(never)]
+fn enter_global(crowded: bool) -> Option<srcu::Index> {
+    if crowded {
+        CROWDED.fetch_add(1, Full);
+    }
+    Some(srcu::Global::get().enter())
+}
+
+/// Ends what [`enter_global`] began.
+///
+/// # Safety
+///
+/// `index` must come from there, called with the same `crowded` by this task.
+#[cold]
+#[inline(never)]
+unsafe fn leave_global(index: srcu::Index, crowded: bool) {
+    // SAFETY: By this function's own requirements.
+    unsafe { srcu::Global::get().leave(index) };
+    if crowded {
+        CROWDED.fetch_sub(1, Release);
+    }
+}
+
+/// A read-side critical section of a [`Domain`].
+///
+/// # Invariants
+///
+/// `global` is a section of the kernel's domain that the current task is in until drop; it is there
+/// if `slot` is nowhere.
+#[must_use = "the section ends when the guard is dropped"]
+pub(crate) struct Section {
+    slot: Claim,
+    global: Option<srcu::Index>,
+    _not_send: NotThreadSafe,
+}
+
+impl Section {
+    /// Whether C's waiters wait for this section.
+    pub(crate) fn is_seen_by_c(&self) -> bool {
+        self.global.is_some()
+    }
+
+    /// Says which callback is about to be called, for the eyes of the watchdog.
+    #[inline(always)]
+    pub(crate) fn note(&self, callback: *const c_void) {
+        self.slot.note(callback);
+    }
+}
+
+impl Drop for Section {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(index) = self.global {
+            // SAFETY: By the type invariant.
+            unsafe { leave_global(index, self.slot.is_nowhere()) };
+        }
+        // And then the slot is given back.
+    }
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Looks at all slots now and then, for those who cannot wait themselves.
+//!
+//! A *pass* remembers for each slot since which pass it has seen the reader that is in it. From
+//! that it tells
+//!
+//! - which subscriptions that were put can be freed, see [`crate::pending`];
+//! - when the last reader has gone that began in native mode, after the module became compatible;
+//! - which callback is stuck, see [`crate::watchdog`].
+//!
+//! Passes follow each other every few ticks while somebody waits for one of the first two, and
+//! otherwise as seldom as the watchdog needs. They never run side by side: the work item sees to it.
+//!
+//! # Readers in native mode and waiters in C
+//!
+//! C waits for the kernel's domain, which native readers do not enter. So when the module becomes
+//! compatible it enters that domain for them, before any task can be in C, and leaves it when the
+//! last of them has left its slot and all that was put has been freed.
+
+use core::cell::UnsafeCell;
+use kernel::{
+    alloc::{
+        flags::GFP_KERNEL,
+        KVVec, //
+    },
+    bindings,
+    error::to_result,
+    ffi::c_ulong,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{
+                Acquire,
+                Full,
+                Relaxed,
+                Release, //
+            },
+            Atomic, //
+        },
+        barrier::smp_mb, //
+    }, //
+};
+
+use crate::{
+    ffi,
+    pending::Pending,
+    slots::{
+        self,
+        Key,
+        Occupant,
+        Slot, //
+    },
+    srcu,
+    wait::wait_event,
+    watchdog, //
+};
+
+/// The longest pause between passes that somebody waits for, in parts of a second.
+const HURRY: u32 = 50;
+
+/// What passes know of a slot.
+pub(crate) struct Seen {
+    pub(crate) slot: Slot,
+    pub(crate) occupant: Occupant,
+    /// The pass that saw it first, and when that was, in jiffies.
+    since_pass: usize,
+    pub(crate) since: c_ulong,
+    /// Whether the watchdog has told of it.
+    pub(crate) told: bool,
+}
+
+/// What a pass has to itself.
+struct State {
+    pass: usize,
+    /// By the numbers of the slots; as many as there are slots.
+    seen: KVVec<Option<Seen>>,
+    pending: Pending,
+    /// Readers since this pass or before, and the kernel's domain entered for them.
+    standing_in: Option<(usize, srcu::Index)>,
+    pause: c_ulong,
+}
+
+/// State that only one pass at a time can reach.
+struct Cell(UnsafeCell<State>);
+
+// SAFETY: Accessed in `init()`, in passes, which exclude each other, and in `exit()`.
+unsafe impl Sync for Cell {}
+
+static STATE: Cell = Cell(UnsafeCell::new(State {
+    pass: 0,
+    seen: KVVec::new(),
+    pending: Pending::new(),
+    standing_in: None,
+    pause: 1,
+}));
+
+/// The last pass that has begun.
+static BEGUN: Atomic<usize> = Atomic::<usize>::new(0);
+/// The last pass such that all that it and those before it took has been freed.
+static SETTLED: Atomic<usize> = Atomic::<usize>::new(0);
+/// A stand-in that no pass has taken yet: its index plus one, or zero.
+static REQUEST: Atomic<usize> = Atomic::<usize>::new(0);
+/// Whether there is a stand-in, taken or not.
+static STANDING_IN: Atomic<bool> = Atomic::<bool>::new(false);
+
+/// Starts passes.
+///
+/// # Errors
+///
+/// `ENOMEM`; no pass runs then.
+///
+/// Context: sleeps. Called once, before anything else here.
+pub(crate) fn init() -> Result {
+    // SAFETY: No pass runs yet.
+    let state = unsafe { &mut *STATE.0.get() };
+    let mut seen = KVVec::with_capacity(slots::count(), GFP_KERNEL)?;
+    for _ in 0..slots::count() {
+        seen.push_within_capacity(None).map_err(|_| ENOMEM)?;
+    }
+    state.seen = seen;
+    // SAFETY: Called once.
+    to_result(unsafe { ffi::mmn_monitor_init() })
+}
+
+/// Waits until no reader and nothing that was put is left, and stops.
+///
+/// Context: sleeps. When this crate's functions are unreachable.
+pub(crate) fn exit() {
+    barrier();
+    // SAFETY: The queue is static, and each pass wakes it.
+    unsafe { wait_event(ffi::mmn_monitor_queue(), || !STANDING_IN.load(Acquire)) };
+    // SAFETY: Called once, after `init()`.
+    unsafe { ffi::mmn_monitor_exit() };
+    // SAFETY: No pass runs any more.
+    let state = unsafe { &mut *STATE.0.get() };
+    state.seen = KVVec::new();
+}
+
+/// Waits until all that was put before this call has been freed.
+///
+/// Context: sleeps. Must not be called from a callback.
+pub(crate) fn barrier() {
+    // The pass that runs may have taken what was queued already; the next one surely does.
+    let target = BEGUN.load(Acquire).wrapping_add(1);
+    // SAFETY: No preconditions but `init()`.
+    unsafe { ffi::mmn_monitor_kick() };
+    // SAFETY: The queue is static, and each pass wakes it.
+    unsafe {
+        wait_event(ffi::mmn_monitor_queue(), || {
+            reached(SETTLED.load(Acquire), target)
+        })
+    };
+}
+
+/// The kernel's domain, entered for readers in slots.
+#[must_use = "C's waiters wait until it is given to the monitor"]
+pub(crate) struct StandIn(srcu::Index);
+
+impl StandIn {
+    /// Enters the kernel's domain.
+    pub(crate) fn enter() -> Self {
+        Self(srcu::Global::get().down_read())
+    }
+
+    /// Has it left as soon as everybody who is in a slot now has left, and all that was put has
+    /// been freed.
+    pub(crate) fn leave_later(self) {
+        STANDING_IN.store(true, Relaxed);
+        let earlier = REQUEST.xchg(self.0.into_raw().wrapping_add(1), Full);
+        if let Some(raw) = earlier.checked_sub(1) {
+            // Not taken by a pass yet, and this one covers its readers.
+            //
+            // SAFETY: Entered by an earlier stand-in, which has given it away.
+            unsafe { srcu::Global::get().up_read(srcu::Index::from_raw(raw)) };
+        }
+        // SAFETY: No preconditions but `init()`.
+        unsafe { ffi::mmn_monitor_kick() };
+    }
+}
+
+/// One pass, as the work item runs it.
+#[no_mangle]
+extern "C" fn mmn_monitor_pass() {
+    // SAFETY: The work item runs one at a time, between `init()` and `exit()`.
+    unsafe { &mut *STATE.0.get() }.pass();
+}
+
+impl State {
+    fn pass(&mut self) {
+        self.pass = self.pass.wrapping_add(1);
+        BEGUN.store(self.pass, Release);
+        let idle = self.pending.is_empty();
+        self.pending.take_new(self.pass);
+        self.take_stand_in();
+        // What was queued or asked for comes before the look at the slots.
+        smp_mb(Full);
+        let now = jiffies();
+        slots::for_each(|n, slot| {
+            if let Some(seen) = self.seen.get_mut(n) {
+                look(seen, slot, self.pass, now);
+            }
+        });
+
+        let seen = &self.seen;
+        let earliest = self
+            .pending
+            .free_ready(|key, pass| has_reader(seen, pass, |reader| reader == key));
+        self.end_stand_in();
+        let settled = earliest.map_or(self.pass, |earliest| earliest.wrapping_sub(1));
+        SETTLED.store(settled, Release);
+
+        let calm = watchdog::look(&mut self.seen, now);
+        if self.pending.is_empty() && self.standing_in.is_none() {
+            self.pause = 1;
+            if let Some(calm) = calm {
+                plan(calm);
+            }
+        } else {
+            self.pause = if idle {
+                1
+            } else {
+                self.pause.wrapping_mul(2).min((bindings::HZ / HURRY).max(1) as c_ulong)
+            };
+            plan(self.pause);
+        }
+    }
+
+    fn take_stand_in(&mut self) {
+        let Some(raw) = REQUEST.xchg(0, Full).checked_sub(1) else {
+            return;
+        };
+        let index = srcu::Index::from_raw(raw);
+        let index = match self.standing_in.take() {
+            None => index,
+            Some((_, earlier)) => {
+                // One section is enough, if it has lasted all the time.
+                //
+                // SAFETY: Whoever asked has given it away, and it is not used again.
+                unsafe { srcu::Global::get().up_read(index) };
+                earlier
+            }
+        };
+        self.standing_in = Some((self.pass, index));
+    }
+
+    fn end_stand_in(&mut self) {
+        let Some((pass, index)) = self.standing_in else {
+            return;
+        };
+        let busy = has_reader(&self.seen, pass, Key::is_list);
+        // In this order: who puts is in a slot until it has queued.
+        //
+        // SAFETY: No preconditions.
+        if busy || !self.pending.is_empty() || !unsafe { ffi::mmn_pending_is_empty() } {
+            return;
+        }
+        self.standing_in = None;
+        // SAFETY: Entered by `StandIn::enter()`, and not left yet.
+        unsafe { srcu::Global::get().up_read(index) };
+        STANDING_IN.store(REQUEST.load(Relaxed) != 0, Release);
+    }
+}
+
+/// Brings what is known of a slot up to date.
+fn look(seen: &mut Option<Seen>, slot: Slot, pass: usize, now: c_ulong) {
+    let occupant = slot.occupant();
+    if seen.as_ref().map(|seen| seen.occupant) != occupant {
+        *seen = occupant.map(|occupant| Seen {
+            slot,
+            occupant,
+            since_pass: pass,
+            since: now,
+            told: false,
+        });
+    }
+}
+
+/// Whether somebody is in a slot who may have been there at the pass `pass`.
+fn has_reader(seen: &[Option<Seen>], pass: usize, is_one: impl Fn(Key) -> bool) -> bool {
+    seen.iter()
+        .flatten()
+        .any(|seen| reached(pass, seen.since_pass) && is_one(seen.occupant.key))
+}
+
+fn plan(pause: c_ulong) {
+    // SAFETY: No preconditions but `init()`.
+    unsafe { ffi::mmn_monitor_plan(pause) };
+}
+
+fn jiffies() -> c_ulong {
+    // SAFETY: Always there, and written by untorn stores.
+    unsafe { ffi::read_once(&raw const bindings::jiffies) }
+}
+
+/// Whether the pass `pass` is `target` or a later one. Their numbers wrap.
+fn reached(pass: usize, target: usize) -> bool {
+    pass.wrapping_sub(target) as isize >= 0
+}
