@@ -71,16 +71,30 @@ impl Domain {
     /// Context: any but NMI. The section may sleep if its surroundings may.
     #[inline(always)]
     pub(crate) fn read(self) -> Section {
-        let slot = Claim::new(self.0);
-        let global = if slot.is_nowhere() || !mode::is_native() {
-            enter_global(slot.is_nowhere())
-        } else {
-            None
-        };
+        match Claim::first(self.0) {
+            // INVARIANT: The slot is somewhere.
+            Some(slot) if mode::is_native() => Section {
+                slot,
+                global: None,
+                _not_send: NotThreadSafe,
+            },
+            slot => self.read_another_way(slot),
+        }
+    }
+
+    /// Enters a section for which a slot is not enough, or has to be looked for.
+    #[cold]
+    #[inline(never)]
+    fn read_another_way(self, slot: Option<Claim>) -> Section {
+        let slot = slot.unwrap_or_else(|| Claim::another(self.0));
+        if slot.is_nowhere() {
+            CROWDED.fetch_add(1, Full);
+        }
+        let global = slot.is_nowhere() || !mode::is_native();
         // INVARIANT: Just entered.
         Section {
             slot,
-            global,
+            global: global.then(|| srcu::Global::get().enter()),
             _not_send: NotThreadSafe,
         }
     }
@@ -129,31 +143,6 @@ impl Domain {
 #[must_use = "what was unlinked before the grace period may be released now"]
 pub(crate) struct GracePeriod(());
 
-/// Makes C's waiters, or all of them, wait for the caller.
-#[cold]
-#[inline(never)]
-fn enter_global(crowded: bool) -> Option<srcu::Index> {
-    if crowded {
-        CROWDED.fetch_add(1, Full);
-    }
-    Some(srcu::Global::get().enter())
-}
-
-/// Ends what [`enter_global`] began.
-///
-/// # Safety
-///
-/// `index` must come from there, called with the same `crowded` by this task.
-#[cold]
-#[inline(never)]
-unsafe fn leave_global(index: srcu::Index, crowded: bool) {
-    // SAFETY: By this function's own requirements.
-    unsafe { srcu::Global::get().leave(index) };
-    if crowded {
-        CROWDED.fetch_sub(1, Release);
-    }
-}
-
 /// A read-side critical section of a [`Domain`].
 ///
 /// # Invariants
@@ -188,5 +177,20 @@ impl Drop for Section {
             unsafe { leave_global(index, self.slot.is_nowhere()) };
         }
         // And then the slot is given back.
+    }
+}
+
+/// Leaves the kernel's domain.
+///
+/// # Safety
+///
+/// As for [`srcu::Global::leave`].
+#[cold]
+#[inline(never)]
+unsafe fn leave_global(index: srcu::Index, crowded: bool) {
+    // SAFETY: By this function's own requirements.
+    unsafe { srcu::Global::get().leave(index) };
+    if crowded {
+        CROWDED.fetch_sub(1, Release);
     }
 }

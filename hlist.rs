@@ -5,6 +5,7 @@
 //! Readers are the VM's calls, in a section of the list's domain. A callback that sleeps keeps the
 //! section, and with it whoever waits for the same address space.
 
+use core::ptr::null;
 use kernel::{
     bindings,
     error::code::EAGAIN,
@@ -139,8 +140,7 @@ pub(crate) fn invalidate_range_start(subscriptions: &Subscriptions, range: Range
     let section = Domain::of(range.mm()).read();
     let mut result = 0;
     for subscription in subscriptions.iter(&section) {
-        let ops = subscription.ops();
-        let Some(start) = ops.invalidate_range_start else {
+        let Some(start) = subscription.ops().invalidate_range_start else {
             continue;
         };
         section.note(start as *const c_void);
@@ -149,22 +149,40 @@ pub(crate) fn invalidate_range_start(subscriptions: &Subscriptions, range: Range
             unsafe { start(subscription.as_ptr(), range.as_ptr()) }
         });
         if ret != 0 {
-            report_failed_start(start as *const c_void, ret, range);
-            warn_on!(range.blockable() || ret != EAGAIN.to_errno());
-            warn_on!(ops.invalidate_range_end.is_some());
+            warn_of_refusal(subscription, ret, range);
             result = ret;
         }
     }
     if result != 0 {
-        for subscription in subscriptions.iter(&section) {
-            if let Some(end) = subscription.ops().invalidate_range_end {
-                section.note(end as *const c_void);
-                // SAFETY: As above.
-                unsafe { end(subscription.as_ptr(), range.as_ptr()) };
-            }
-        }
+        end_what_was_refused(&section, range);
     }
     result
+}
+
+/// Says who refused, and warns if it must not have.
+#[cold]
+#[inline(never)]
+fn warn_of_refusal(subscription: Subscription<'_>, ret: c_int, range: Range<'_>) {
+    let ops = subscription.ops();
+    let start = ops.invalidate_range_start.map_or(null(), |start| start as *const c_void);
+    report_failed_start(start, ret, range);
+    warn_on!(range.blockable() || ret != EAGAIN.to_errno());
+    warn_on!(ops.invalidate_range_end.is_some());
+}
+
+/// Calls every `invalidate_range_end` of a range that one has refused.
+#[cold]
+#[inline(never)]
+fn end_what_was_refused(section: &Section, range: Range<'_>) {
+    // SAFETY: The VM calls for an `mm` with subscriptions only.
+    let subscriptions = unsafe { Subscriptions::of_subscribed(range.mm()) };
+    for subscription in subscriptions.iter(section) {
+        if let Some(end) = subscription.ops().invalidate_range_end {
+            section.note(end as *const c_void);
+            // SAFETY: Both are valid; the driver's callback takes just these.
+            unsafe { end(subscription.as_ptr(), range.as_ptr()) };
+        }
+    }
 }
 
 /// Calls every `invalidate_range_end`.
@@ -219,7 +237,6 @@ fn blockable_as<R>(range: Range<'_>, callback: impl FnOnce() -> R) -> R {
 }
 
 /// Names the driver that refused, in C's words.
-#[cold]
 fn report_failed_start(callback: *const c_void, ret: c_int, range: Range<'_>) {
     let non = if range.blockable() { c"" } else { c"non-" };
     // SAFETY: The format takes a pointer (as a symbol), an int and a string.

@@ -57,6 +57,7 @@ use kernel::{
 use crate::{
     ffi,
     mm,
+    mode,
     range::Range,
     seq::Seq,
     slots::{
@@ -68,6 +69,7 @@ use crate::{
         Subscriptions, //
     },
     wait::{
+        has_sleeper,
         wait_event,
         wake_up_all, //
     },
@@ -152,20 +154,33 @@ fn inv_start<'a>(subscriptions: &Subscriptions, range: Range<'a>) -> (Met<'a>, S
 }
 
 /// Leaves a range. The last one out makes the deferred changes and wakes those who wait.
+#[inline(always)]
 pub(crate) fn inv_end(subscriptions: &Subscriptions) {
-    {
-        let mut locked = subscriptions.lock();
-        let active = locked.active_ranges();
-        *active = active.wrapping_sub(1);
-        if *active != 0 || !locked.is_invalidating() {
-            return;
-        }
-        let ended = locked.seq().ended();
-        locked.set_seq(ended);
-        apply_deferred(&mut locked);
+    let mut locked = subscriptions.lock();
+    let active = locked.active_ranges();
+    *active = active.wrapping_sub(1);
+    if *active == 0 && locked.is_invalidating() {
+        open_tree(subscriptions, locked);
     }
+}
+
+/// Ends the time in which the tree is fixed.
+#[inline(never)]
+fn open_tree(subscriptions: &Subscriptions, mut locked: Locked<'_>) {
+    let ended = locked.seq().ended();
+    locked.set_seq(ended);
+    apply_deferred(&mut locked);
+    // Who waits here is queued before it looks at the sequence under this lock. In C some look at
+    // it without, so they are woken as C does. (Between a change of mode and the first task in C,
+    // the kernel's text is patched, which no processor outruns.)
+    let queue = subscriptions.wait_queue();
     // SAFETY: The queue is initialised and lives as long as `subscriptions`.
-    unsafe { wake_up_all(subscriptions.wait_queue()) };
+    let sleepers = !mode::is_native() || unsafe { has_sleeper(queue) };
+    drop(locked);
+    if sleepers {
+        // SAFETY: As above.
+        unsafe { wake_up_all(queue) };
+    }
 }
 
 /// Makes the tree changes that had to wait: what is not in the tree is to be inserted, what is in
@@ -255,7 +270,7 @@ impl FinishPasses {
     }
 
     /// Runs the second passes, each after it has been noted.
-    fn run(self, note: impl Fn(*const c_void)) {
+    fn run(self, seen: &Claim) {
         let mut next = self.head;
         while !next.is_null() {
             let finish = next;
@@ -269,7 +284,7 @@ impl FinishPasses {
                     container_of!(link, bindings::mmu_interval_notifier_finish, link)
                 };
                 if let Some(invalidate_finish) = (*(*(*finish).notifier).ops).invalidate_finish {
-                    note(invalidate_finish as *const c_void);
+                    seen.note(invalidate_finish as *const c_void);
                     invalidate_finish(finish);
                 } else {
                     warn_on_once!(true);
@@ -279,28 +294,25 @@ impl FinishPasses {
     }
 }
 
-/// Starts the range and calls every subscription that it meets, then their second passes.
+/// Calls every subscription that a range meets, then their second passes.
 ///
 /// # Errors
 ///
 /// `EAGAIN` if a callback would have to sleep and the range is not blockable. The later ones are
 /// not called then; the second passes are run all the same. The range is still active.
-fn call_met(subscriptions: &Subscriptions, range: Range<'_>) -> Result {
-    let (met, cur_seq) = inv_start(subscriptions, range);
+#[inline(never)]
+fn call_met(met: Met<'_>, cur_seq: Seq) -> Result {
+    let range = met.range;
     let mut passes = FinishPasses::new();
     let mut result = Ok(());
     // For the watchdog; that the tree is fixed keeps what is met.
-    let seen = (met.at.is_some()).then(|| Claim::new(Key::intervals_of(range.mm())));
-    let note = |callback: *const c_void| {
-        if let Some(seen) = &seen {
-            seen.note(callback);
-        }
-    };
+    let key = Key::intervals_of(range.mm());
+    let seen = Claim::first(key).unwrap_or_else(|| Claim::another(key));
     for sub in met {
         // SAFETY: What is met is valid until the range ends; the table outlives it.
         let ops = unsafe { &*(*sub.as_ptr()).ops };
         let done = if let Some(invalidate_start) = ops.invalidate_start {
-            note(invalidate_start as *const c_void);
+            seen.note(invalidate_start as *const c_void);
             let mut finish = ptr::null_mut();
             // SAFETY: The driver's callback takes just these.
             let done = unsafe {
@@ -312,7 +324,7 @@ fn call_met(subscriptions: &Subscriptions, range: Range<'_>) -> Result {
             }
             done
         } else if let Some(invalidate) = ops.invalidate {
-            note(invalidate as *const c_void);
+            seen.note(invalidate as *const c_void);
             // SAFETY: The driver's callback takes just these.
             unsafe { invalidate(sub.as_ptr(), range.as_ptr(), cur_seq.raw()) }
         } else {
@@ -328,7 +340,7 @@ fn call_met(subscriptions: &Subscriptions, range: Range<'_>) -> Result {
             break;
         }
     }
-    passes.run(note);
+    passes.run(&seen);
     result
 }
 
@@ -340,12 +352,24 @@ fn call_met(subscriptions: &Subscriptions, range: Range<'_>) -> Result {
 /// active then, and the caller must not end it.
 ///
 /// Context: sleeps if the range is blockable.
+#[inline(always)]
 pub(crate) fn invalidate(subscriptions: &Subscriptions, range: Range<'_>) -> Result {
-    let result = call_met(subscriptions, range);
+    let (met, seq) = inv_start(subscriptions, range);
+    if met.at.is_none() {
+        return Ok(());
+    }
+    let result = call_met(met, seq);
     if result.is_err() {
-        inv_end(subscriptions);
+        leave_refused(subscriptions);
     }
     result
+}
+
+/// Leaves a range that a callback has refused.
+#[cold]
+#[inline(never)]
+pub(crate) fn leave_refused(subscriptions: &Subscriptions) {
+    inv_end(subscriptions);
 }
 
 /// Tells every interval subscription that the address space dies.
@@ -356,7 +380,8 @@ pub(crate) fn release(subscriptions: &Subscriptions, mm: &Mm) {
     // SAFETY: The range lives on this stack; it is not empty, and `mm` has subscriptions.
     let range = unsafe { Range::from_raw(&range) };
     // Blockable, so a refusal has been warned about and passed over.
-    let _ = call_met(subscriptions, range);
+    let (met, seq) = inv_start(subscriptions, range);
+    let _ = call_met(met, seq);
     inv_end(subscriptions);
 }
 
@@ -394,7 +419,7 @@ pub(crate) unsafe fn read_begin(sub: *mut IntervalSub) -> Seq {
         // SAFETY: The queue is initialised and lives as long as `subscriptions`.
         unsafe {
             wait_event(subscriptions.wait_queue(), || {
-                subscriptions.peek_seq() != seq
+                subscriptions.lock().seq() != seq
             })
         };
     }

@@ -175,6 +175,20 @@ unsafe fn subscribed<'a>(mm: *mut bindings::mm_struct) -> (&'a Subscriptions, &'
     unsafe { (Subscriptions::of_subscribed(mm), Mm::from_raw(mm)) }
 }
 
+/// Ends the interval side of a range that the list has refused.
+///
+/// Who may not block does not end what was refused; who may, ends it regardless.
+#[cold]
+#[inline(never)]
+fn end_intervals_of_refused(range: Range<'_>) {
+    // SAFETY: The VM calls for an `mm` with subscriptions only.
+    let subscriptions = unsafe { Subscriptions::of_subscribed(range.mm()) };
+    // As at the start, by what is said there.
+    if subscriptions.has_itree() && !range.blockable() {
+        itree::leave_refused(subscriptions);
+    }
+}
+
 /// A result as C returns it.
 fn to_errno(result: Result) -> c_int {
     result.map_or_else(|error| error.to_errno(), |()| 0)
@@ -266,8 +280,7 @@ entry_points! {
         let subscriptions = unsafe { Subscriptions::of_subscribed(range.mm()) };
         // It is set under all of the `mm`'s locks, of which the VM holds one from here to the end
         // of the range: that the interval side is ended if and only if it was started rests on it.
-        let has_itree = subscriptions.has_itree();
-        let itree = if has_itree {
+        let itree = if subscriptions.has_itree() {
             itree::invalidate(subscriptions, range)
         } else {
             Ok(())
@@ -277,9 +290,8 @@ entry_points! {
             Ok(()) if subscriptions.list_is_empty() => 0,
             Ok(()) => {
                 let refused = hlist::invalidate_range_start(subscriptions, range);
-                // Who may not block does not end what was refused; who may, ends it regardless.
-                if refused != 0 && has_itree && !range.blockable() {
-                    itree::inv_end(subscriptions);
+                if refused != 0 {
+                    end_intervals_of_refused(range);
                 }
                 refused
             }

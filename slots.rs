@@ -2,7 +2,7 @@
 
 //! Hazard slots: where a reader says which address space's list it reads.
 //!
-//! Each processor has a cache line of keys. A reader claims a free one for its address space and
+//! Each processor has a few slots. A reader claims a free one for its address space and
 //! gives it back when it has read, be that after a sleep and on another processor. Whoever has
 //! unlinked something looks at every slot once, and waits for those that hold its own key. So a
 //! reader that is stuck delays those who wait for the same address space, and nobody else; an
@@ -28,7 +28,10 @@
 use core::{
     cell::UnsafeCell,
     ffi::c_void,
-    ptr, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     bindings,
@@ -50,10 +53,10 @@ use crate::ffi;
 
 /// Slots of a processor.
 const EACH: usize = {
-    const fn of<const N: usize>(_: fn(&ffi::mmn_slots) -> &[*mut c_void; N]) -> usize {
+    const fn of<const N: usize>(_: fn(&ffi::mmn_slots) -> &[ffi::mmn_slot; N]) -> usize {
         N
     }
-    of(|line| &line.keys)
+    of(|line| &line.slots)
 };
 /// Lines of slots beyond those of the processors.
 const SPARE: usize = 64;
@@ -69,9 +72,9 @@ unsafe impl Sync for Line {}
 /// Nobody in it.
 #[allow(clippy::declare_interior_mutable_const)]
 const EMPTY_LINE: Line = Line(UnsafeCell::new(ffi::mmn_slots {
-    keys: [ptr::null_mut(); EACH],
-    readers: [const {
-        ffi::mmn_reader {
+    slots: [const {
+        ffi::mmn_slot {
+            key: ptr::null_mut(),
             turn: 0,
             task: ptr::null_mut(),
             callback: ptr::null(),
@@ -125,12 +128,9 @@ impl Key {
 ///
 /// # Invariants
 ///
-/// Both point into the same slot, which is static memory.
+/// It is static memory, accessed as this module's documentation says.
 #[derive(Clone, Copy)]
-pub(crate) struct Slot {
-    key: *mut *mut c_void,
-    reader: *mut ffi::mmn_reader,
-}
+pub(crate) struct Slot(NonNull<ffi::mmn_slot>);
 
 impl Slot {
     /// The slot `n` of a line.
@@ -141,18 +141,24 @@ impl Slot {
     #[inline(always)]
     unsafe fn of(line: *mut ffi::mmn_slots, n: usize) -> Self {
         // INVARIANT: By this function's own requirements.
-        // SAFETY: As above; this only computes addresses.
-        unsafe {
-            Self {
-                key: (&raw mut (*line).keys).cast::<*mut c_void>().add(n),
-                reader: (&raw mut (*line).readers)
-                    .cast::<ffi::mmn_reader>()
-                    .add(n),
-            }
-        }
+        // SAFETY: As above; this only computes an address.
+        Self(unsafe { NonNull::new_unchecked(line.cast::<ffi::mmn_slot>().add(n)) })
     }
 
+    /// Where the key is.
     #[inline(always)]
+    fn key(self) -> *mut *mut c_void {
+        // SAFETY: By the type invariant; this only computes an address.
+        unsafe { &raw mut (*self.0.as_ptr()).key }
+    }
+
+    /// Where the turn is.
+    #[inline(always)]
+    fn turn(self) -> *mut usize {
+        // SAFETY: By the type invariant; this only computes an address.
+        unsafe { &raw mut (*self.0.as_ptr()).turn }
+    }
+
     fn nowhere() -> Self {
         // SAFETY: Static.
         unsafe { Self::of(NOWHERE.0.get(), 0) }
@@ -162,12 +168,12 @@ impl Slot {
     fn claim(self, key: Key) -> Option<Claim> {
         // SAFETY: By the type invariant.
         unsafe {
-            if !ffi::read_once(self.key).is_null()
-                || cmpxchg(self.key, ptr::null_mut(), key.0, Full).is_err()
+            if !ffi::read_once(self.key()).is_null()
+                || cmpxchg(self.key(), ptr::null_mut(), key.0, Full).is_err()
             {
                 return None;
             }
-            ffi::write_once(&raw mut (*self.reader).task, current!().as_ptr());
+            ffi::write_once(&raw mut (*self.0.as_ptr()).task, current!().as_ptr());
         }
         // INVARIANT: Just claimed.
         Some(Claim(self))
@@ -177,13 +183,13 @@ impl Slot {
     pub(crate) fn occupant(self) -> Option<Occupant> {
         // SAFETY: By the type invariant; written by untorn stores.
         unsafe {
-            let key = atomic_load(self.key, Acquire);
+            let key = atomic_load(self.key(), Acquire);
             if key.is_null() {
                 return None;
             }
             Some(Occupant {
                 key: Key(key),
-                turn: atomic_load(&raw mut (*self.reader).turn, Acquire),
+                turn: atomic_load(self.turn(), Acquire),
             })
         }
     }
@@ -202,8 +208,8 @@ impl Slot {
         // SAFETY: By the type invariant; written by untorn stores.
         unsafe {
             (
-                ffi::read_once(&raw const (*self.reader).task),
-                ffi::read_once(&raw const (*self.reader).callback),
+                ffi::read_once(&raw const (*self.0.as_ptr()).task),
+                ffi::read_once(&raw const (*self.0.as_ptr()).callback),
             )
         }
     }
@@ -218,25 +224,22 @@ impl Slot {
 pub(crate) struct Claim(Slot);
 
 impl Claim {
-    /// Claims a slot, with a full barrier.
+    /// Claims the first slot of this processor, with a full barrier; `None` if it is taken.
     ///
     /// Context: any but NMI.
     #[inline(always)]
-    pub(crate) fn new(key: Key) -> Self {
+    pub(crate) fn first(key: Key) -> Option<Self> {
+        // INVARIANT: Just claimed. The slots of processors are static.
         // SAFETY: No preconditions.
-        let line = unsafe { ffi::mmn_slots_enter(key.0) };
-        if line.is_null() {
-            return Self::another(key);
-        }
-        // INVARIANT: Just claimed.
-        // SAFETY: The lines of processors are static.
-        Self(unsafe { Slot::of(line, 0) })
+        NonNull::new(unsafe { ffi::mmn_slots_enter(key.0) }).map(|slot| Self(Slot(slot)))
     }
 
-    /// Claims any slot but the first of this processor.
+    /// Claims any other slot, with a full barrier.
+    ///
+    /// Context: any but NMI.
     #[cold]
     #[inline(never)]
-    fn another(key: Key) -> Self {
+    pub(crate) fn another(key: Key) -> Self {
         // SAFETY: No preconditions.
         let here = unsafe { ffi::mmn_slots_here() };
         // SAFETY: The lines of processors are static.
@@ -254,16 +257,15 @@ impl Claim {
     }
 
     /// Whether there was no slot to claim.
-    #[inline(always)]
     pub(crate) fn is_nowhere(&self) -> bool {
-        ptr::eq(self.0.key, Slot::nowhere().key)
+        self.0 .0 == Slot::nowhere().0
     }
 
     /// Says which callback is about to be called.
     #[inline(always)]
     pub(crate) fn note(&self, callback: *const c_void) {
         // SAFETY: By the type invariants.
-        unsafe { ffi::write_once(&raw mut (*self.0.reader).callback, callback) };
+        unsafe { ffi::write_once(&raw mut (*self.0 .0.as_ptr()).callback, callback) };
     }
 }
 
@@ -274,9 +276,9 @@ impl Drop for Claim {
         //
         // SAFETY: By the type invariants.
         unsafe {
-            let turn = &raw mut (*self.0.reader).turn;
+            let turn = self.0.turn();
             ffi::store_release(turn, turn.read().wrapping_add(1));
-            ffi::store_release(self.0.key, ptr::null_mut());
+            ffi::store_release(self.0.key(), ptr::null_mut());
         }
     }
 }

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | `list` | under `lock`; added to while no invalidation runs | in a section of the `mm`'s domain, or under `lock`; its emptiness anywhere |
 //! | `has_itree` | to true, under all of the `mm`'s locks | anywhere |
-//! | `invalidate_seq` | under `lock` | under `lock`; untorn anywhere |
+//! | `invalidate_seq` | under `lock` | under `lock`; by C untorn anywhere |
 //! | `active_invalidate_ranges` | under `lock` | under `lock` |
 //! | `itree` | under `lock`, and only while `invalidate_seq` is even | under `lock`; anywhere while an own invalidation keeps the sequence odd |
 //! | `deferred_list` | under `lock` | under `lock` |
@@ -195,12 +195,6 @@ impl Subscriptions {
         unsafe { &raw mut (*self.0.get()).wq }
     }
 
-    /// The sequence as it is at this moment, without the lock.
-    pub(crate) fn peek_seq(&self) -> Seq {
-        // SAFETY: By the type invariant; it is written by untorn stores.
-        Seq::from_raw(unsafe { ffi::read_once(&raw const (*self.0.get()).invalidate_seq) })
-    }
-
     /// Takes the spinlock.
     ///
     /// Context: any but interrupts; never sleeps.
@@ -248,7 +242,7 @@ impl Locked<'_> {
     /// Sets the sequence; those who wait for it must be woken.
     #[inline]
     pub(crate) fn set_seq(&mut self, seq: Seq) {
-        // SAFETY: By the type invariant; `peek_seq()` may race, hence untorn.
+        // SAFETY: By the type invariant; C reads it without the lock as well, hence untorn.
         unsafe { ffi::write_once(&raw mut (*self.p).invalidate_seq, seq.raw()) };
     }
 

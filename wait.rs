@@ -9,34 +9,35 @@ use core::mem::MaybeUninit;
 use kernel::{
     bindings,
     ffi::c_int,
-    sync::barrier::{
-        smp_mb,
-        Full, //
-    },
     task::might_sleep, //
 };
 
 use crate::ffi;
 
-/// Wakes all who wait, after a condition has become true.
+/// Whether somebody waits.
 ///
-/// Without a look at the queue's lock if nobody does, as mostly.
+/// Exact for those whose condition is guarded by a lock that the caller holds.
 ///
 /// # Safety
 ///
 /// `wq` must be an initialised wait queue.
 #[inline]
-pub(crate) unsafe fn wake_up_all(wq: *mut bindings::wait_queue_head) {
-    // Pairs with the barrier in `prepare_to_wait_event()`: either the sleeper is seen here, or it
-    // sees the condition.
-    smp_mb(Full);
+pub(crate) unsafe fn has_sleeper(wq: *mut bindings::wait_queue_head) -> bool {
     // SAFETY: By this function's own requirements; links are written by untorn stores.
     unsafe {
         let head = &raw mut (*wq).head;
-        if ffi::read_once(&raw const (*head).next) != head {
-            bindings::__wake_up(wq, bindings::TASK_NORMAL, 0, core::ptr::null_mut());
-        }
+        ffi::read_once(&raw const (*head).next) != head
     }
+}
+
+/// Wakes all who wait, after a condition has become true.
+///
+/// # Safety
+///
+/// `wq` must be an initialised wait queue.
+pub(crate) unsafe fn wake_up_all(wq: *mut bindings::wait_queue_head) {
+    // SAFETY: By this function's own requirements.
+    unsafe { bindings::__wake_up(wq, bindings::TASK_NORMAL, 0, core::ptr::null_mut()) };
 }
 
 /// Sleeps, uninterruptibly, until `condition` holds.

@@ -18,13 +18,13 @@ struct mmn_slots *mmn_slots_of(unsigned int cpu)
 	return cpu_possible(cpu) ? per_cpu_ptr(&slots, cpu) : NULL;
 }
 
-struct mmn_slots *mmn_slots_enter(void *key)
+struct mmn_slot *mmn_slots_enter(void *key)
 {
-	struct mmn_slots *here = raw_cpu_ptr(&slots);
+	struct mmn_slot *slot = raw_cpu_ptr(&slots.slots[0]);
 	void *expected = NULL;
 
-	if (unlikely(!try_cmpxchg(&here->keys[0], &expected, key)))
+	if (unlikely(!try_cmpxchg(&slot->key, &expected, key)))
 		return NULL;
-	WRITE_ONCE(here->readers[0].task, current);
-	return here;
+	WRITE_ONCE(slot->task, current);
+	return slot;
 }

@@ -8,17 +8,16 @@
 #include <linux/cache.h>
 #include <linux/sched.h>
 
-/* What is only looked at when a slot's key has met someone's eye. */
-struct mmn_reader {
+struct mmn_slot {
+	void *key;
 	unsigned long turn;
+	/* Only looked at when the key has met someone's eye. */
 	struct task_struct *task;
 	const void *callback;
 };
 
-/* As many as keys fit in one cache line. */
 struct mmn_slots {
-	void *keys[8];
-	struct mmn_reader readers[8];
+	struct mmn_slot slots[8];
 } ____cacheline_aligned;
 
 /* The slots of the processor that the caller runs on, or ran on a moment ago. */
@@ -32,6 +31,6 @@ struct mmn_slots *mmn_slots_of(unsigned int cpu);
  * a successful try_cmpxchg(), and puts the current task in; NULL if it is
  * taken. One call instead of three, in the hottest path of all.
  */
-struct mmn_slots *mmn_slots_enter(void *key);
+struct mmn_slot *mmn_slots_enter(void *key);
 
 #endif /* MMN_SLOTS_H */
