@@ -22,6 +22,14 @@
 //! address is what keeps two registrations apart, and no mutex is needed. In compatible mode
 //! the kernel's own `mm_take_all_locks()` is called instead, see [`crate::mode`].
 //!
+//! Only those who wait need an order. So the locks of 3 to 5 are listed in the pass over the VMAs
+//! that marks them, and then tried as they come, those of anon_vmas first: nobody is waited for
+//! while one is held. If one stays busy, all are released before it is waited for. Who
+//! meets a busy one too often sorts the list, and waits in the order above.
+//!
+//! A lock that several VMAs share is known by its owner: what the current task holds, it has taken
+//! here.
+//!
 //! C counterpart: `mm_take_all_locks()` in `mm/vma.c`.
 
 use core::{
@@ -40,14 +48,26 @@ use kernel::{
         code::EINTR,
         to_result, //
     },
-    ffi::c_int,
+    ffi::{
+        c_int,
+        c_ulong, //
+    },
     mm::Mm,
     prelude::*,
-    task::might_sleep, //
+    processor::cpu_relax,
+    task::{
+        might_sleep,
+        Task, //
+    }, //
 };
 
 use crate::{
     ffi,
+    lock::{
+        self,
+        private_first,
+        Class, //
+    },
     mm::WriteLocked,
     mode::{
         self,
@@ -59,19 +79,80 @@ use crate::{
 /// How many locks are kept in mind at a time when there is no memory for all.
 const BATCH: usize = 32;
 
-/// The classes, in the order in which they nest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    HugetlbMapping,
-    Mapping,
-    AnonVma,
-}
+/// How often all locks are tried before they are waited for in order.
+///
+/// lockdep keeps count of nested locks only if they are waited for.
+const ATTEMPTS: usize = if cfg!(CONFIG_LOCKDEP) { 0 } else { 4 };
 
-/// One lock of an address space; the derived order is the one in which they are taken.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Lock {
-    class: Class,
-    sem: *mut bindings::rw_semaphore,
+/// How often a busy lock is looked at before all others are released: some microseconds, as long
+/// as another registration keeps a mapping.
+const LOOKS: usize = 256;
+
+type Lock = lock::Lock<bindings::rw_semaphore>;
+
+impl Lock {
+    /// Whether `task`, which is the current one, holds it for writing.
+    fn is_held_by(self, task: *mut bindings::task_struct) -> bool {
+        #[cfg(not(CONFIG_PREEMPT_RT))]
+        // SAFETY: Whoever named the lock keeps it, and its owner is only written atomically.
+        let owner = unsafe { ffi::read_once(&raw const (*self.as_ptr()).owner.counter) as usize };
+        #[cfg(CONFIG_PREEMPT_RT)]
+        // SAFETY: As above.
+        let owner = unsafe {
+            // The low bit tells of waiters.
+            ffi::read_once(&raw const (*self.as_ptr()).rwbase.rtmutex.owner) as usize & !1
+        };
+        // Readers leave a low bit behind, and no other task makes the current one an owner.
+        owner == task as usize
+    }
+
+    /// Takes it for writing unless that means waiting.
+    ///
+    /// # Safety
+    ///
+    /// The lock must be valid.
+    unsafe fn try_take(self) -> bool {
+        // SAFETY: By this function's own requirements.
+        unsafe { bindings::down_write_trylock(self.as_ptr()) != 0 }
+    }
+
+    /// Tries for as long as another registration keeps a lock that it tries last.
+    ///
+    /// # Safety
+    ///
+    /// The lock must be valid.
+    #[cold]
+    unsafe fn try_for_long(self) -> bool {
+        (0..LOOKS).any(|_| {
+            cpu_relax();
+            // SAFETY: By this function's own requirements.
+            unsafe { self.try_take() }
+        })
+    }
+
+    /// Takes it for writing.
+    ///
+    /// Context: sleeps.
+    ///
+    /// # Safety
+    ///
+    /// The lock must be valid, and the locks that the current task holds come before it.
+    unsafe fn take(self, mm: WriteLocked<'_>) {
+        // SAFETY: By this function's own requirements.
+        unsafe { ffi::mmn_down_write_nested_in(self.as_ptr(), mm.mm().as_raw()) };
+    }
+
+    /// Releases it if `task`, which is the current one, holds it.
+    ///
+    /// # Safety
+    ///
+    /// The lock must be valid, and if it is held, then by this module.
+    unsafe fn release(self, task: *mut bindings::task_struct) {
+        if self.is_held_by(task) {
+            // SAFETY: By this function's own requirements.
+            unsafe { bindings::up_write(self.as_ptr()) };
+        }
+    }
 }
 
 /// All locks of an address space, held for writing until drop.
@@ -79,7 +160,7 @@ struct Lock {
 /// # Invariants
 ///
 /// Every lock that the module's documentation lists is held by the current task: by the kernel's
-/// function if `plan` is `None`, else those that `plan` yields.
+/// function if `plan` is `None`, else by `plan`.
 pub(crate) struct MmAllLocks<'a> {
     mm: WriteLocked<'a>,
     plan: Option<Plan>,
@@ -98,8 +179,7 @@ impl<'a> MmAllLocks<'a> {
     pub(crate) fn take(mm: WriteLocked<'a>) -> Result<Self> {
         loop {
             // Before the gate: a change of mode need not wait for reclaim.
-            let plan = if mode::is_native() {
-                mark_vmas(mm)?;
+            let mut plan = if mode::is_native() {
                 Some(Plan::of(mm)?)
             } else {
                 None
@@ -108,7 +188,7 @@ impl<'a> MmAllLocks<'a> {
             if plan.is_some() != gate.is_native() {
                 continue;
             }
-            match &plan {
+            match &mut plan {
                 Some(plan) => plan.take(mm)?,
                 // SAFETY: `mm` is valid and its `mmap_lock` is held for writing.
                 None => to_result(unsafe { ffi::mmn_mm_take_all_locks(mm.mm().as_raw()) })?,
@@ -132,104 +212,165 @@ impl Drop for MmAllLocks<'_> {
     fn drop(&mut self) {
         match &self.plan {
             // SAFETY: By the type invariant they were taken by this plan.
-            Some(plan) => unsafe { plan.release(self.mm, None) },
+            Some(plan) => unsafe { plan.release(self.mm) },
             // SAFETY: By the type invariant the kernel's function took them.
             None => unsafe { ffi::mmn_mm_drop_all_locks(self.mm.mm().as_raw()) },
         }
     }
 }
 
-/// In which order to visit the locks of an address space.
+/// How to find the locks of an address space.
+///
+/// It is good for as long as the `mmap_lock` is held: no VMA comes or goes or gains an anon_vma
+/// meanwhile.
 enum Plan {
-    /// All of them, sorted; repeats follow each other.
+    /// All of them, perhaps more than once.
     Listed(KVVec<Lock>),
-    /// No memory for a list: look for the next few again and again.
+    /// No memory for a list: look for them again and again.
     Searched,
 }
 
 impl Plan {
-    /// Makes a plan. It is good for as long as the `mmap_lock` is held: no VMA comes or goes or
-    /// gains an anon_vma meanwhile.
+    /// Marks every VMA as being written to, until the `mmap_lock` is released, and makes a plan.
+    ///
+    /// Faults that hold only a VMA's own lock are over then, and no new one begins. They take
+    /// locks of the list, so none of those is held before all VMAs are marked.
     ///
     /// # Errors
     ///
     /// `EINTR` if a signal is pending.
+    ///
+    /// Context: sleeps.
     fn of(mm: WriteLocked<'_>) -> Result<Self> {
-        if crate::never_list_locks() {
-            return Ok(Self::Searched);
-        }
-        let mut count = 0usize;
-        for_each_lock(mm, |_| count = count.wrapping_add(1))?;
-        let Some(mut locks) = list_for(count) else {
-            return Ok(Self::Searched);
+        let task = current!();
+        let mut list = if crate::never_list_locks() {
+            None
+        } else {
+            list_for(likely_count(mm))
         };
-        let mut fits = true;
-        for_each_lock(mm, |lock| fits &= locks.push_within_capacity(lock).is_ok())?;
-        if !fits {
-            return Ok(Self::Searched);
-        }
-        sort(&mut locks);
-        Ok(Self::Listed(locks))
-    }
-
-    /// Visits the locks in order until `visit` fails.
-    fn visit(&self, mm: WriteLocked<'_>, mut visit: impl FnMut(Lock) -> Result) -> Result {
-        match self {
-            Self::Listed(locks) => {
-                let mut last = None;
-                for &lock in locks {
-                    if last.replace(lock) != Some(lock) {
-                        visit(lock)?;
-                    }
-                }
-                Ok(())
+        for_each_vma(mm, |vma| {
+            check_signal(task)?;
+            // SAFETY: `vma` is valid and its `mmap_lock` held for writing.
+            unsafe { ffi::mmn_vma_start_write(vma) };
+            if list.is_some() {
+                // SAFETY: As above.
+                unsafe { locks_of(vma, |lock| add(&mut list, lock)) };
             }
-            Self::Searched => visit_searched(mm, &mut visit),
-        }
+            Ok(())
+        })?;
+        Ok(match list {
+            Some(mut locks) => {
+                private_first(&mut locks);
+                Self::Listed(locks)
+            }
+            None => Self::Searched,
+        })
     }
 
     /// Takes all locks.
     ///
     /// # Errors
     ///
-    /// `EINTR` if a signal is pending; nothing is held then.
-    fn take(&self, mm: WriteLocked<'_>) -> Result {
-        let mut last = None;
-        let result = self.visit(mm, |lock| {
-            check_signal()?;
-            // Deadlock-free by the order of this module.
-            //
-            // SAFETY: The lock belongs to a VMA of `mm`, which keeps it, and which cannot go while
-            // the `mmap_lock` is held.
-            unsafe { ffi::mmn_down_write_nested_in(lock.sem, mm.mm().as_raw()) };
-            last = Some(lock);
-            Ok(())
-        });
+    /// `EINTR` if a signal is pending while it waits; nothing is held then.
+    ///
+    /// Context: sleeps.
+    fn take(&mut self, mm: WriteLocked<'_>) -> Result {
+        let task = current!();
+        let result = match self {
+            Self::Listed(locks) => take_listed(locks, mm, task),
+            Self::Searched => visit_searched(mm, &mut |lock| take_next(lock, mm, task)),
+        };
         if result.is_err() {
-            if let Some(last) = last {
-                // SAFETY: All up to the last one were taken above.
-                unsafe { self.release(mm, Some(last)) };
-            }
+            // SAFETY: What was taken, this plan has taken.
+            unsafe { self.release(mm) };
         }
         result
     }
 
-    /// Releases the locks up to and including `last`, or all of them.
+    /// Releases what is held of the locks, those first that processes share.
     ///
     /// # Safety
     ///
-    /// The current task must hold those, from [`Plan::take`] of this plan.
-    unsafe fn release(&self, mm: WriteLocked<'_>, last: Option<Lock>) {
-        // The error only ends the visit.
-        let _ = self.visit(mm, |lock| {
-            if last.is_some_and(|last| lock > last) {
-                return Err(EINTR);
-            }
-            // SAFETY: By this function's own requirements; the VMAs are the same.
-            unsafe { bindings::up_write(lock.sem) };
-            Ok(())
-        });
+    /// They must come from [`Plan::take`] of this plan.
+    unsafe fn release(&self, mm: WriteLocked<'_>) {
+        let task = current!().as_ptr();
+        match self {
+            // SAFETY: The VMAs keep them; by this function's own requirements.
+            Self::Listed(locks) => unsafe { release_listed(locks, task) },
+            Self::Searched => for_each_lock(mm, |lock| {
+                // SAFETY: As above.
+                unsafe { lock.release(task) };
+            }),
+        }
     }
+}
+
+/// Takes the locks of a list: in any order if none of them is busy for long.
+///
+/// # Errors
+///
+/// `EINTR` if a signal is pending while it waits; some locks may be held then.
+///
+/// Context: sleeps.
+fn take_listed(locks: &mut [Lock], mm: WriteLocked<'_>, task: &Task) -> Result {
+    for _ in 0..ATTEMPTS {
+        let Some(busy) = try_listed(locks, task.as_ptr()) else {
+            return Ok(());
+        };
+        // SAFETY: The VMAs keep the lock. No other one is held.
+        unsafe {
+            busy.take(mm);
+            busy.release(task.as_ptr());
+        }
+        check_signal(task)?;
+    }
+    sort(locks);
+    locks.iter().try_for_each(|&lock| take_next(lock, mm, task))
+}
+
+/// Takes the locks of a list without waiting. Returns one that stays busy; none is held then.
+fn try_listed(locks: &[Lock], task: *mut bindings::task_struct) -> Option<Lock> {
+    for (i, &lock) in locks.iter().enumerate() {
+        // SAFETY: The VMAs keep the lock.
+        if !lock.is_held_by(task) && !unsafe { lock.try_take() || lock.try_for_long() } {
+            let taken = locks.get(..i).unwrap_or(locks);
+            // SAFETY: Taken above.
+            unsafe { release_listed(taken, task) };
+            return Some(lock);
+        }
+    }
+    None
+}
+
+/// Releases what is held of the locks of a list, the last one first.
+///
+/// # Safety
+///
+/// The locks must be valid, and those that are held come from [`take_listed`].
+unsafe fn release_listed(locks: &[Lock], task: *mut bindings::task_struct) {
+    for lock in locks.iter().rev() {
+        // SAFETY: By this function's own requirements.
+        unsafe { lock.release(task) };
+    }
+}
+
+/// Takes a lock unless it is held, waiting for it; those that are held must come before it.
+///
+/// # Errors
+///
+/// `EINTR` if a signal is pending.
+///
+/// Context: sleeps.
+fn take_next(lock: Lock, mm: WriteLocked<'_>, task: &Task) -> Result {
+    check_signal(task)?;
+    if !lock.is_held_by(task.as_ptr()) {
+        // Deadlock-free by the order of this module.
+        //
+        // SAFETY: The lock belongs to a VMA of `mm`, which keeps it, and which cannot go while
+        // the `mmap_lock` is held.
+        unsafe { lock.take(mm) };
+    }
+    Ok(())
 }
 
 /// Visits the locks in order, with a few of them in mind at a time, until `visit` fails.
@@ -240,8 +381,7 @@ fn visit_searched(mm: WriteLocked<'_>, visit: &mut dyn FnMut(Lock) -> Result) ->
     let mut batch = Smallest::<Lock, BATCH>::new();
     loop {
         might_sleep();
-        // Not interruptible: what was taken must be found again to be released.
-        for_each_lock_uninterrupted(mm, |lock| batch.offer(lock));
+        for_each_lock(mm, |lock| batch.offer(lock));
         if batch.is_empty() {
             return Ok(());
         }
@@ -250,18 +390,47 @@ fn visit_searched(mm: WriteLocked<'_>, visit: &mut dyn FnMut(Lock) -> Result) ->
     }
 }
 
+/// How long a list is likely to be: each VMA has a mapping or an anon_vma, and seldom more.
+fn likely_count(mm: WriteLocked<'_>) -> usize {
+    // SAFETY: `mm` is valid, and its count changes with the `mmap_lock` held for writing only.
+    let vmas = unsafe { (*mm.mm().as_raw()).__bindgen_anon_1.map_count };
+    usize::try_from(vmas).unwrap_or(0).saturating_add(8)
+}
+
 /// An empty list with room for `count` locks, unless memory is short.
 ///
 /// Context: sleeps, but would rather fail than have a process killed.
 fn list_for(count: usize) -> Option<KVVec<Lock>> {
-    if count == 0 {
-        return Some(KVVec::new());
-    }
     // SAFETY: No preconditions.
     let memory = unsafe { ffi::mmn_kvmalloc_array(count, size_of::<Lock>()) };
     let memory = NonNull::new(memory.cast::<Lock>())?;
     // SAFETY: Allocated by `kvmalloc()`, as `KVVec` does, for `count` locks; none is there yet.
     Some(unsafe { KVVec::from_raw_parts(memory.as_ptr(), 0, count) })
+}
+
+/// Adds a lock to a list, which is gone if memory is too short for it.
+fn add(list: &mut Option<KVVec<Lock>>, lock: Lock) {
+    let Some(locks) = list else {
+        return;
+    };
+    // One mapping, or one anon_vma, is behind many VMAs in a row, or both are.
+    if locks.iter().rev().take(2).any(|&last| last == lock) {
+        return;
+    }
+    if locks.push_within_capacity(lock).is_err() {
+        *list = grown(locks, lock);
+    }
+}
+
+/// A copy of a list that is full, with room to grow and one lock more.
+#[cold]
+fn grown(locks: &[Lock], lock: Lock) -> Option<KVVec<Lock>> {
+    let mut copy = list_for(locks.len().checked_mul(2)?)?;
+    for &lock in locks {
+        copy.push_within_capacity(lock).ok()?;
+    }
+    copy.push_within_capacity(lock).ok()?;
+    Some(copy)
 }
 
 /// Sorts in place. Not `slice::sort_unstable()`, whose recursion a kernel stack cannot afford.
@@ -286,9 +455,9 @@ fn sort(locks: &mut [Lock]) {
     };
 }
 
-/// `EINTR` if a signal is pending.
-fn check_signal() -> Result {
-    if current!().signal_pending() {
+/// `EINTR` if `task`, which is the current one, has a signal pending.
+fn check_signal(task: &Task) -> Result {
+    if task.signal_pending() {
         Err(EINTR)
     } else {
         Ok(())
@@ -305,45 +474,16 @@ fn for_each_vma(
     unsafe { ffi::mmn_vma_iter_init(iter.as_mut_ptr(), mm.mm().as_raw()) };
     loop {
         // SAFETY: Initialised above; the VMAs do not change while the `mmap_lock` is held.
-        let vma = unsafe { ffi::mmn_vma_next(iter.as_mut_ptr()) };
+        let vma = unsafe { bindings::mas_find(&raw mut (*iter.as_mut_ptr()).mas, c_ulong::MAX) };
         if vma.is_null() {
             return Ok(());
         }
-        visit(vma)?;
+        visit(vma.cast())?;
     }
 }
 
-/// Marks every VMA as being written to, until the `mmap_lock` is released: faults that hold only a
-/// VMA's own lock are over, and no new one begins.
-///
-/// # Errors
-///
-/// `EINTR` if a signal is pending.
-fn mark_vmas(mm: WriteLocked<'_>) -> Result {
-    for_each_vma(mm, |vma| {
-        check_signal()?;
-        // SAFETY: `vma` is valid and its `mmap_lock` held for writing.
-        unsafe { ffi::mmn_vma_start_write(vma) };
-        Ok(())
-    })
-}
-
 /// Visits the locks of an address space in the order of its VMAs, with repeats.
-///
-/// # Errors
-///
-/// `EINTR` if a signal is pending.
-fn for_each_lock(mm: WriteLocked<'_>, mut visit: impl FnMut(Lock)) -> Result {
-    for_each_vma(mm, |vma| {
-        check_signal()?;
-        // SAFETY: `vma` is valid and its `mmap_lock` held for writing.
-        unsafe { locks_of(vma, &mut visit) };
-        Ok(())
-    })
-}
-
-/// As [`for_each_lock`], whatever signals are pending.
-fn for_each_lock_uninterrupted(mm: WriteLocked<'_>, mut visit: impl FnMut(Lock)) {
+fn for_each_lock(mm: WriteLocked<'_>, mut visit: impl FnMut(Lock)) {
     let _ = for_each_vma(mm, |vma| {
         // SAFETY: `vma` is valid and its `mmap_lock` held for writing.
         unsafe { locks_of(vma, &mut visit) };
@@ -356,7 +496,7 @@ fn for_each_lock_uninterrupted(mm: WriteLocked<'_>, mut visit: impl FnMut(Lock))
 /// # Safety
 ///
 /// `vma` must be valid and the `mmap_lock` of its `mm` held for writing.
-unsafe fn locks_of(vma: *mut bindings::vm_area_struct, visit: &mut impl FnMut(Lock)) {
+unsafe fn locks_of(vma: *mut bindings::vm_area_struct, mut visit: impl FnMut(Lock)) {
     // SAFETY: By this function's own requirements: file and mapping belong to the VMA, and its
     // anon_vma and chain change under the `mmap_lock` only.
     unsafe {
@@ -368,19 +508,16 @@ unsafe fn locks_of(vma: *mut bindings::vm_area_struct, visit: &mut impl FnMut(Lo
             } else {
                 Class::Mapping
             };
-            visit(Lock {
-                class,
-                sem: &raw mut (*(*file).f_mapping).i_mmap_rwsem,
-            });
+            let lock = &raw mut (*(*file).f_mapping).i_mmap_rwsem;
+            visit(Lock::new(class, NonNull::new_unchecked(lock)));
         }
         if !(*vma).anon_vma.is_null() {
-            let mut avc = ffi::mmn_avc_next(vma, core::ptr::null());
-            while !avc.is_null() {
-                visit(Lock {
-                    class: Class::AnonVma,
-                    sem: ffi::mmn_avc_root_rwsem(avc),
-                });
-                avc = ffi::mmn_avc_next(vma, avc);
+            let chain = &raw mut (*vma).anon_vma_chain;
+            let mut link = (*chain).next;
+            while link != chain {
+                let lock = ffi::mmn_avc_root_rwsem(link);
+                visit(Lock::new(Class::AnonVma, NonNull::new_unchecked(lock)));
+                link = (*link).next;
             }
         }
     }

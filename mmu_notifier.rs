@@ -17,7 +17,7 @@
 //!      ┌───────────┼────────────┐
 //!    hlist       itree     registration ──► mm_lock ──► mode
 //!      └───────────┼────────────┘              │
-//!            subscriptions ──► srcu         smallest
+//!            subscriptions ──► srcu       lock, smallest
 //!                  │
 //!                 seq
 //! ```
@@ -50,6 +50,7 @@ mod ffi;
 mod hlist;
 mod itree;
 mod layout;
+mod lock;
 mod mm;
 mod mm_lock;
 mod mode;

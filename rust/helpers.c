@@ -87,30 +87,14 @@ void mmn_vma_iter_init(struct vma_iterator *vmi, struct mm_struct *mm)
 	vma_iter_init(vmi, mm, 0);
 }
 
-struct vm_area_struct *mmn_vma_next(struct vma_iterator *vmi)
-{
-	return vma_next(vmi);
-}
-
 bool mmn_file_is_hugetlb(const struct file *file)
 {
 	return is_file_hugepages(file);
 }
 
-struct anon_vma_chain *mmn_avc_next(const struct vm_area_struct *vma,
-				    const struct anon_vma_chain *avc)
+struct rw_semaphore *mmn_avc_root_rwsem(const struct list_head *same_vma)
 {
-	const struct list_head *next;
-
-	next = avc ? avc->same_vma.next : vma->anon_vma_chain.next;
-	if (next == &vma->anon_vma_chain)
-		return NULL;
-	return list_entry(next, struct anon_vma_chain, same_vma);
-}
-
-struct rw_semaphore *mmn_avc_root_rwsem(const struct anon_vma_chain *avc)
-{
-	return &avc->anon_vma->root->rwsem;
+	return &list_entry(same_vma, struct anon_vma_chain, same_vma)->anon_vma->root->rwsem;
 }
 
 void mmn_down_write_nested_in(struct rw_semaphore *sem, struct mm_struct *mm)

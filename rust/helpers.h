@@ -33,13 +33,10 @@ void mmn_vma_start_write(struct vm_area_struct *vma);
 
 /* linux/mm.h, linux/hugetlb.h */
 void mmn_vma_iter_init(struct vma_iterator *vmi, struct mm_struct *mm);
-struct vm_area_struct *mmn_vma_next(struct vma_iterator *vmi);
 bool mmn_file_is_hugetlb(const struct file *file);
 
-/* linux/rmap.h: the anon_vma chain of a VMA, and the lock of a link's root. */
-struct anon_vma_chain *mmn_avc_next(const struct vm_area_struct *vma,
-				    const struct anon_vma_chain *avc);
-struct rw_semaphore *mmn_avc_root_rwsem(const struct anon_vma_chain *avc);
+/* linux/rmap.h: the lock of the root of an anon_vma, given its link to a VMA. */
+struct rw_semaphore *mmn_avc_root_rwsem(const struct list_head *same_vma);
 
 /* linux/rwsem.h: write lock nested inside @mm's mmap_lock. */
 void mmn_down_write_nested_in(struct rw_semaphore *sem, struct mm_struct *mm);

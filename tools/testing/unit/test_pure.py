@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""smallest.rs, whose tests stand at its own bottom, run on the host."""
+"""The files of the core that need nothing but Rust's own library: their tests, on the host."""
 
 import subprocess
 import tempfile
@@ -9,14 +9,20 @@ from pathlib import Path
 import project
 
 
-class Smallest(unittest.TestCase):
-    def test_its_own_tests(self):
+class Pure(unittest.TestCase):
+    def _passes(self, name, tests):
         project.BUILD.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=project.BUILD) as folder:
-            program = Path(folder) / "smallest"
+            program = Path(folder) / name
             project.inside(["rustc", "--edition", "2021", "-C", "overflow-checks=on", "--test",
-                            project.TOP / "smallest.rs", "-o", program], check=True)
+                            project.TOP / f"{name}.rs", "-o", program], check=True)
             done = project.inside([program], text=True, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT)
         self.assertEqual(0, done.returncode, done.stdout)
-        self.assertIn("1 passed", done.stdout)
+        self.assertIn(f"{tests} passed", done.stdout)
+
+    def test_lock(self):
+        self._passes("lock", 3)
+
+    def test_smallest(self):
+        self._passes("smallest", 1)
