@@ -19,46 +19,68 @@ import figures  # noqa: E402
 import lock  # noqa: E402
 import programs  # noqa: E402
 import project  # noqa: E402
+import timed  # noqa: E402
+import turns  # noqa: E402
 from guest import Guest  # noqa: E402
 
 _ROUNDS = 5
+_GUESTS = (counted, timed)
+_NAMES = tuple(name for kind in _GUESTS for name in kind.WORKS)
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="FIGURES",
-                        default=os.environ.get("BENCH", "").split())
+                        default=os.environ.get("BENCH", "").split() or list(_NAMES),
+                        help=f"of {' '.join(_NAMES)}")
     parser.add_argument("--module", type=Path, default=project.MODULE)
     parser.add_argument("--rounds", type=int, default=_ROUNDS)
     parser.add_argument("--out", type=Path, default=project.RESULTS,
                         help="the folder for bench.json and the guests' logs")
-    return parser.parse_args()
+    args = parser.parse_args()
+    unknown = sorted({*args.names} - {*_NAMES})
+    if unknown:
+        parser.error(f"not known: {' '.join(unknown)}; there are {' '.join(_NAMES)}")
+    return args
+
+
+def measured(args, table, say):
+    """Measures all that is asked for; returns what the guests' kernels complained of."""
+    built = programs.built()
+    complaints = []
+    for kind in _GUESTS:
+        works = {name: work for name, work in kind.WORKS.items() if name in args.names}
+        if not works:
+            continue
+        name = kind.__name__
+        vm = Guest(f"bench.{name}", **kind.guest(built), log_dir=args.out / "bench" / name)
+        with vm:
+            say(f"{name}: booted in {vm.boot_seconds:.0f} s")
+            kind.prepare(vm)
+            turns.take(vm, works, args.rounds, table, args.module.resolve(),
+                       lambda text: say(f"{name}: {text}"))
+        complaints += vm.complaints()
+    return complaints
 
 
 def main():
     args = arguments()
     args.out = args.out.resolve()
     begin = time.monotonic()
-
-    def say(text):
-        print(f"  {time.monotonic() - begin:5.0f} s  {text}", flush=True)
-
     table = figures.Table()
-    built = programs.built()
-    names = args.names or list(counted.WORK)
-    vm = Guest("bench.counted", **counted.guest(built), log_dir=args.out / "bench/counted")
-    with vm:
-        say(f"booted in {vm.boot_seconds:.0f} s")
-        counted.prepare(vm)
-        counted.rounds(vm, names, args.rounds, table, args.module.resolve(), say)
-    complaints = vm.complaints()
+    with lock.run("the bench"):
+        complaints = measured(args, table, lambda text: print(
+            f"  {time.monotonic() - begin:4.0f} s  {text}", flush=True))
     found = table.figures()
-    figures.write(args.out / "bench.json", {"kernel": project.kernel().release}, found)
+    whole = set(args.names) == set(_NAMES)
+    path = args.out / ("bench.json" if whole else "bench.selected.json")
+    figures.write(path, {"kernel": project.kernel().release}, found)
     print(figures.HEADING)
     for figure in found:
         print(figures.line(figure))
     for complaint in complaints:
         print(f"the kernel complained: {complaint}")
+    print(f"bench: {len(found)} figures in {path}")
     return 1 if complaints else 0
 
 

@@ -1,41 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Figures in instructions: one processor whose clock counts them."""
+"""Figures in instructions: one processor, whose clock counts them."""
 
-import core
 import programs
+from turns import Work
 
 INSTRUCTIONS = "instructions"
 _METHOD = "icount, 1 CPU"
-
-
-def hooks(vm, who, table):
-    table.take(who, programs.run(vm, "hooks"), INSTRUCTIONS, f"{_METHOD}, the shortest of 21 batches")
-
+# The clock goes on while nothing is to be done.
+_WITH_WAITING = "instructions and waiting"
 
 _KINDS = ("anonymous", "file", "shared")
-_VMAS = (10, 1000, 60000)
-
-
-def register(vm, who, table):
-    for kind in _KINDS:
-        for count in _VMAS:
-            table.take(who, programs.run(vm, f"registration {kind} {count}"), INSTRUCTIONS,
-                       f"{_METHOD}, one call in a new process")
-
-
-def flavours(vm, _, table):
-    said = programs.run(vm, "flavours")
-    for key, numbers in said.flavour.items():
-        unit = "bytes" if key.name == "sizeof" else INSTRUCTIONS
-        table.add("-", programs.Key(f"srcu_{key.name}", key.params), numbers[0], unit, _METHOD)
-
-
-WORK = {"hooks": hooks, "register": register, "flavours": flavours}
+# By the number of VMAs, how often to register once the state of the address space is there.
+_TIMES = {10: 5, 1000: 3, 60000: 1}
+# Short of memory, the work grows with the square of the number of locks.
+_TIMES_SHORT = {10: 5, 1000: 3, 10000: 1}
+# The module's parameter with which it registers as if memory were short.
+_SHORT = "mm_lock_searched=1"
 
 
 def guest(built):
     """The guest to count in, as arguments for one."""
-    return {**built, "cpus": 1, "memory": "6G", "counted": True}
+    return {**built, "modules": ["kvm-amd", *built["modules"]], "cpus": 1, "memory": "6G",
+            "counted": True}
 
 
 def prepare(vm):
@@ -44,15 +30,39 @@ def prepare(vm):
     vm.run("sleep 60", timeout=300, check=True)
 
 
-def rounds(vm, names, count, table, module, say):
-    """C and Rust in turns, each with all the work of `names`."""
-    for number in range(1, count + 1):
-        for who in ("c", "rust"):
-            if who == "rust":
-                core.take_over(vm, module=module)
-            assert core.serving(vm) == who
-            for name in names:
-                say(f"counting: round {number} of {count}, {who}, {name}")
-                WORK[name](vm, who, table)
-            assert core.serving(vm) == who
-        core.hand_back(vm)
+def _hooks(vm, who, table):
+    table.take(who, programs.run(vm, "hooks"), INSTRUCTIONS,
+               f"{_METHOD}, the shortest of 21 batches")
+
+
+def _register(vm, who, table):
+    for kind in _KINDS:
+        for count, times in _TIMES.items():
+            said = programs.run(vm, f"registration {kind} {count} {times}")
+            method = f"{_METHOD}, the median in a new process for each run"
+            table.take(who, said.only("register"), INSTRUCTIONS, method)
+            table.take(who, said.only("unregister"), _WITH_WAITING, method)
+
+
+def _register_short_of_memory(vm, who, table):
+    for count, times in _TIMES_SHORT.items():
+        said = programs.run(vm, f"registration anonymous {count} {times}")
+        table.take(who, said.only("register").with_param("memory", "short"), INSTRUCTIONS,
+                   f"{_METHOD}, the median in a new process for each run, {_SHORT}")
+
+
+def _flavours(vm, _, table):
+    for key, numbers in programs.run(vm, "flavours").flavour.items():
+        waits = key.name.startswith("synchronize")
+        unit = "bytes" if key.name == "sizeof" else _WITH_WAITING if waits else INSTRUCTIONS
+        table.add("-", programs.Key(f"srcu_{key.name}", key.params), numbers[0], unit, _METHOD)
+
+
+def _kvm(vm, who, table):
+    table.take(who, programs.run(vm, "kvm stopped 5"), _WITH_WAITING,
+               f"{_METHOD}, the median of 5 in each run")
+
+
+WORKS = {"hooks": Work(_hooks), "register": Work(_register), "kvm": Work(_kvm),
+         "short": Work(_register_short_of_memory, _SHORT),
+         "flavours": Work(_flavours, any_core=True)}

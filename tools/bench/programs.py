@@ -67,6 +67,17 @@ class Said:
             into.setdefault(Key.parsed(words), []).append(float(number))
         return said
 
+    def only(self, name):
+        """What was said of one figure."""
+        return Said(*({key: numbers for key, numbers in said.items() if key.name == name}
+                      for said in (self.sample, self.floor, self.flavour)))
+
+    def with_param(self, name, value):
+        """The same with one more parameter."""
+        return Said(*({Key(key.name, (*key.params, (name, value))): numbers
+                       for key, numbers in said.items()}
+                      for said in (self.sample, self.floor, self.flavour)))
+
 
 def run(vm, command, timeout=300):
     """Runs a program with its arguments; returns what it said."""

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * What it costs to register and to unregister: registration KIND COUNT
+ * What it costs to register and to unregister: registration KIND COUNT TIMES
  *
- * The first registration makes the state of the address space, the second one finds it.
+ * The first registration makes the state of the address space; TIMES later ones find it.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -16,13 +16,10 @@
 /* As a process has libraries: many mappings of few files. */
 #define FILES 100
 
-/* Neighbours differ in protection, so that each page is a VMA of its own. */
-static int protection(unsigned int i)
-{
-	return i % 2 ? PROT_READ : PROT_READ | PROT_WRITE;
-}
-
-/* Each VMA has an anon_vma of its own: none is merged or split after it got one. */
+/*
+ * Neighbours differ in a flag, so that they are not merged; were it the protection alone, they
+ * would share one anon_vma.
+ */
 static void map_anonymous(unsigned int count)
 {
 	char *area = mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE,
@@ -31,7 +28,7 @@ static void map_anonymous(unsigned int count)
 	need(area != MAP_FAILED);
 	need(madvise(area, count * PAGE, MADV_NOHUGEPAGE) == 0);
 	for (unsigned int i = 1; i < count; i += 2)
-		need(mprotect(area + i * PAGE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
+		need(madvise(area + i * PAGE, PAGE, MADV_DONTDUMP) == 0);
 	for (unsigned int i = 0; i < count; i++)
 		area[i * PAGE] = 1;
 }
@@ -49,42 +46,47 @@ static void map_files(unsigned int count)
 		area = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		need(area != MAP_FAILED);
 		for (unsigned int page = 1; page < pages; page += 2)
-			need(mprotect(area + page * PAGE, PAGE, protection(page)) == 0);
+			need(mprotect(area + page * PAGE, PAGE, PROT_READ) == 0);
 		close(fd);
 	}
 }
 
-static void measure(const char *kind, unsigned int count)
+static void measure(const char *kind, unsigned int count, unsigned int times)
 {
 	struct bench_subscriptions one = { .count = 1 };
 	int fd = bench_open();
 
 	bench(fd, BENCH_SUBSCRIBE, &one);
 	printf("sample register vmas=%u kind=%s registration=first %llu\n", count, kind, one.ns);
-	bench(fd, BENCH_SUBSCRIBE, &one);
-	printf("sample register vmas=%u kind=%s registration=second %llu\n", count, kind, one.ns);
+	for (unsigned int i = 0; i < times; i++) {
+		bench(fd, BENCH_SUBSCRIBE, &one);
+		printf("sample register vmas=%u kind=%s registration=second %llu\n", count, kind,
+		       one.ns);
+		bench(fd, BENCH_UNREGISTER, &one);
+		printf("sample unregister vmas=%u kind=%s %llu\n", count, kind, one.ns);
+	}
+	/* None is left to be freed by and by, which would delay the next program's. */
 	bench(fd, BENCH_UNREGISTER, &one);
-	printf("sample unregister vmas=%u kind=%s %llu\n", count, kind, one.ns);
 }
 
 struct job {
 	const char *kind;
-	unsigned int count;
+	unsigned int count, times;
 };
 
 static void measure_child(const void *argument)
 {
 	const struct job *job = argument;
 
-	measure(job->kind, job->count);
+	measure(job->kind, job->count, job->times);
 }
 
 int main(int argc, char **argv)
 {
 	struct job job;
 
-	need(argc == 3);
-	job = (struct job){ argv[1], atoi(argv[2]) };
+	need(argc == 4);
+	job = (struct job){ argv[1], atoi(argv[2]), atoi(argv[3]) };
 	if (!strcmp(job.kind, "file"))
 		map_files(job.count);
 	else
@@ -93,6 +95,6 @@ int main(int argc, char **argv)
 	if (!strcmp(job.kind, "shared"))
 		in_child(measure_child, &job);
 	else
-		measure(job.kind, job.count);
+		measure(job.kind, job.count, job.times);
 	return 0;
 }
