@@ -6,7 +6,9 @@ BENCH="hooks register" of the environment, or the arguments, select what is meas
 """
 
 import argparse
+import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ import figures  # noqa: E402
 import lock  # noqa: E402
 import programs  # noqa: E402
 import project  # noqa: E402
+import report  # noqa: E402
 import timed  # noqa: E402
 import turns  # noqa: E402
 from guest import Guest  # noqa: E402
@@ -63,6 +66,23 @@ def measured(args, table, say):
     return complaints
 
 
+def about(args):
+    """What was measured."""
+    revision = subprocess.run(["git", "-C", TOP, "describe", "--always"], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.strip()
+    return {"kernel": project.kernel().release, "core": revision or "unknown",
+            "rounds": args.rounds}
+
+
+def native(out):
+    """The figures at native speed, of a tool of their own that writes native.json."""
+    tool = TOP / "tools/bench/native.py"
+    if not tool.exists():
+        return []
+    subprocess.run([sys.executable, tool], check=True)
+    return json.loads((out / "native.json").read_text())["figures"]
+
+
 def main():
     args = arguments()
     args.out = args.out.resolve()
@@ -72,15 +92,20 @@ def main():
         complaints = measured(args, table, lambda text: print(
             f"  {time.monotonic() - begin:4.0f} s  {text}", flush=True))
     found = table.figures()
-    whole = set(args.names) == set(_NAMES)
+    whole = {*args.names} == {*_NAMES}
+    if whole:
+        found += native(args.out)
     path = args.out / ("bench.json" if whole else "bench.selected.json")
-    figures.write(path, {"kernel": project.kernel().release}, found)
+    figures.write(path, about(args), found)
     print(figures.HEADING)
     for figure in found:
         print(figures.line(figure))
     for complaint in complaints:
         print(f"the kernel complained: {complaint}")
     print(f"bench: {len(found)} figures in {path}")
+    if whole and not complaints and args.out == project.RESULTS:
+        report.write()
+        print(f"bench: drawn into {report.OUT}")
     return 1 if complaints else 0
 
 

@@ -32,19 +32,20 @@ class Table:
         self._runs[key][core].append(number)
         self._how[key] = unit, method
 
-    def take(self, core, said, unit, method, summaries=None):
+    def take(self, core, said, unit, method, summaries=None, scale=1):
         """Takes what a program said; of what it said often, each of `summaries` is a figure."""
         for key, numbers in said.sample.items():
             for key, number in _summed_up(key, numbers, summaries):
-                self.add(core, key, number, unit, method)
+                self.add(core, key, number * scale, unit, method)
         for key, numbers in said.floor.items():
             for key, number in _summed_up(key, numbers, summaries):
-                self.add("floor", key, number, unit, method)
+                self.add("floor", key, number * scale, unit, method)
 
     def figures(self):
         """All figures, as they are written down."""
-        return [self._figure(key, cores) for key, cores in self._runs.items()
-                if set(cores) != {"floor"}]
+        found = [self._figure(key, cores) for key, cores in self._runs.items()
+                 if set(cores) != {"floor"}]
+        return found + list(_redirections(found))
 
     def _figure(self, key, cores):
         unit, method = self._how[key]
@@ -75,6 +76,25 @@ def _summed_up(key, numbers, summaries):
         return
     for name, summary in summaries.items():
         yield programs.Key(key.name, (*key.params, ("value", name))), summary(numbers)
+
+
+def _redirections(found):
+    """What a call by way of livepatch costs more than one of the core's own function."""
+    ways = {}
+    for figure in found:
+        params = dict(figure["params"])
+        ways[figure["name"], params.pop("path", None), tuple(params.items())] = figure
+    for (name, path, params), figure in ways.items():
+        direct = ways.get((name, "direct", params))
+        if path != "livepatch" or not direct or params != (("subscriptions", "1"),):
+            continue
+        more = {core: [through - straight for through, straight
+                       in zip(figure["values"][core], direct["values"][core])]
+                for core in ("c", "rust")}
+        yield {**figure, "name": "redirection", "params": {"hook": name, **dict(params)},
+               "c": statistics.median(more["c"]), "rust": statistics.median(more["rust"]),
+               "ratio": None, "floor": None, "values": more,
+               "spread": round(spread(more["rust"]), 4)}
 
 
 def write(path, about, figures):

@@ -5,18 +5,21 @@
  * For "stuck", a process whose invalidation takes MS milliseconds is in that callback all the
  * while; it shares nothing with the others.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 
 /* Long enough for what the one before has left to be freed. */
-#define PAUSE_US 20000
+#define PAUSE_NS 20000000ULL
+#define PATIENCE_NS 60000000000ULL
 
 enum end { UNREGISTER, PUT, EXIT, EXIT_UNSUBSCRIBED, ENDS };
 
@@ -78,24 +81,49 @@ static void go(struct ender *ender)
 	need(write(ender->go[1], &byte, 1) == 1);
 }
 
-/* Waits for one to end, whichever it is. */
-static void wait_for_one(struct ender *enders, size_t count)
+/* Takes note of who has ended, if anybody has, and returns how many. */
+static size_t reap(struct ender *enders, size_t count)
 {
+	size_t ended = 0;
 	int status;
-	pid_t pid = wait(&status);
-	unsigned long long end = now();
+	pid_t pid;
 
-	need(pid > 0 && status == 0);
-	for (size_t i = 0; i < count; i++) {
-		if (enders[i].pid != pid)
-			continue;
-		for (int side = 0; side < 2; side++) {
-			close(enders[i].ready[side]);
-			close(enders[i].go[side]);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		unsigned long long end = now();
+
+		need(status == 0);
+		ended++;
+		for (size_t i = 0; i < count; i++) {
+			if (enders[i].pid != pid)
+				continue;
+			for (int side = 0; side < 2; side++) {
+				close(enders[i].ready[side]);
+				close(enders[i].go[side]);
+			}
+			if (enders[i].begin)
+				enders[i].first = end - enders[i].begin;
 		}
-		if (enders[i].begin)
-			enders[i].first = end - enders[i].begin;
 	}
+	return ended;
+}
+
+/* Reaps for so long, or until `left` have ended; SIGCHLD is blocked. Returns who is left. */
+static size_t reap_for(struct ender *enders, size_t count, unsigned long long ns, size_t left)
+{
+	unsigned long long end = now() + ns, time;
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	while (left && (time = now()) < end) {
+		const struct timespec rest = {
+			(end - time) / 1000000000, (end - time) % 1000000000,
+		};
+
+		sigtimedwait(&child, NULL, &rest);
+		left -= reap(enders, count);
+	}
+	return left;
 }
 
 static void report(const struct ender *ender, const char *others)
@@ -120,15 +148,15 @@ static void one_by_one(struct ender *enders, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		start(&enders[i], i % ENDS);
-		usleep(PAUSE_US);
+		usleep(PAUSE_NS / 1000);
 		go(&enders[i]);
-		wait_for_one(&enders[i], 1);
+		need(reap_for(&enders[i], 1, PATIENCE_NS, 1) == 0);
 		report(&enders[i], "idle");
 		fflush(stdout);
 	}
 }
 
-static pid_t start_stuck(unsigned long ms)
+static void start_stuck(unsigned long ms)
 {
 	int ready[2], fd;
 	char byte = 0;
@@ -153,21 +181,22 @@ static pid_t start_stuck(unsigned long ms)
 	fd = bench_open();
 	need(ioctl(fd, BENCH_WAIT_STUCK, 0) == 0);
 	close(fd);
-	return child;
 }
 
 /* All are ready before anybody is stuck, and end one a little later than the other. */
 static void while_stuck(struct ender *enders, size_t count, unsigned long ms)
 {
+	/* And the one that is stuck. */
+	size_t left = count + 1;
+
 	for (size_t i = 0; i < count; i++)
 		start(&enders[i], i % ENDS);
 	start_stuck(ms);
 	for (size_t i = 0; i < count; i++) {
 		go(&enders[i]);
-		usleep(PAUSE_US);
+		left = reap_for(enders, count, PAUSE_NS, left);
 	}
-	for (size_t i = 0; i < count + 1; i++)
-		wait_for_one(enders, count);
+	need(reap_for(enders, count, PATIENCE_NS, left) == 0);
 	for (size_t i = 0; i < count; i++)
 		report(&enders[i], "stuck");
 }
@@ -177,7 +206,12 @@ int main(int argc, char **argv)
 	struct ender *enders;
 	size_t count;
 
+	sigset_t blocked;
+
 	need(argc >= 3);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGCHLD);
+	need(sigprocmask(SIG_BLOCK, &blocked, NULL) == 0);
 	count = strtoul(argv[2], NULL, 10) * ENDS;
 	enders = mmap(NULL, count * sizeof(*enders), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
