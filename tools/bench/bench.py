@@ -19,7 +19,7 @@ sys.path[:0] = [str(TOP / "tools/lib"), str(TOP / "tools/bench")]
 import counted  # noqa: E402
 import figures  # noqa: E402
 import lock  # noqa: E402
-import programs  # noqa: E402
+import bench_programs  # noqa: E402
 import project  # noqa: E402
 import report  # noqa: E402
 import timed  # noqa: E402
@@ -49,7 +49,7 @@ def arguments():
 
 def measured(args, table, say):
     """Measures all that is asked for; returns what the guests' kernels complained of."""
-    built = programs.built()
+    built = bench_programs.built()
     complaints = []
     for kind in _GUESTS:
         works = {name: work for name, work in kind.WORKS.items() if name in args.names}
@@ -112,5 +112,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (programs.BenchFailed, project.SetupMissing) as error:
+    except (bench_programs.BenchFailed, project.SetupMissing) as error:
         sys.exit(str(error))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Figures in instructions: one processor, whose clock counts them."""
 
-import programs
+import bench_programs
 from turns import Work
 
 INSTRUCTIONS = "instructions"
@@ -31,14 +31,14 @@ def prepare(vm):
 
 
 def _hooks(vm, who, table):
-    table.take(who, programs.run(vm, "hooks"), INSTRUCTIONS,
+    table.take(who, bench_programs.run(vm, "hooks"), INSTRUCTIONS,
                f"{_METHOD}, the shortest of 21 batches")
 
 
 def _register(vm, who, table):
     for kind in _KINDS:
         for count, times in _TIMES.items():
-            said = programs.run(vm, f"registration {kind} {count} {times}")
+            said = bench_programs.run(vm, f"registration {kind} {count} {times}")
             method = f"{_METHOD}, the median in a new process for each run"
             table.take(who, said.only("register"), INSTRUCTIONS, method)
             table.take(who, said.only("unregister"), _WITH_WAITING, method)
@@ -46,20 +46,20 @@ def _register(vm, who, table):
 
 def _register_short_of_memory(vm, who, table):
     for count, times in _TIMES_SHORT.items():
-        said = programs.run(vm, f"registration anonymous {count} {times}")
+        said = bench_programs.run(vm, f"registration anonymous {count} {times}")
         table.take(who, said.only("register").with_param("memory", "short"), INSTRUCTIONS,
                    f"{_METHOD}, the median in a new process for each run, {_SHORT}")
 
 
 def _flavours(vm, _, table):
-    for key, numbers in programs.run(vm, "flavours").flavour.items():
+    for key, numbers in bench_programs.run(vm, "flavours").flavour.items():
         waits = key.name.startswith("synchronize")
         unit = "bytes" if key.name == "sizeof" else _WITH_WAITING if waits else INSTRUCTIONS
-        table.add("-", programs.Key(f"srcu_{key.name}", key.params), numbers[0], unit, _METHOD)
+        table.add("-", bench_programs.Key(f"srcu_{key.name}", key.params), numbers[0], unit, _METHOD)
 
 
 def _kvm(vm, who, table):
-    table.take(who, programs.run(vm, "kvm stopped 5"), _WITH_WAITING,
+    table.take(who, bench_programs.run(vm, "kvm stopped 5"), _WITH_WAITING,
                f"{_METHOD}, the median of 5 in each run")
 
 

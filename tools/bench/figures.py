@@ -5,7 +5,7 @@ import json
 import statistics
 from collections import defaultdict
 
-import programs
+import bench_programs
 
 
 def percentile(values, percent):
@@ -65,7 +65,7 @@ class Table:
 
     def _floor(self, key):
         """A floor is the same by whatever path a core is called."""
-        bare = programs.Key(key.name, tuple(pair for pair in key.params if pair[0] != "path"))
+        bare = bench_programs.Key(key.name, tuple(pair for pair in key.params if pair[0] != "path"))
         values = self._runs.get(bare, {}).get("floor")
         return round(statistics.median(values), 2) if values else None
 
@@ -75,7 +75,7 @@ def _summed_up(key, numbers, summaries):
         yield key, statistics.median(numbers)
         return
     for name, summary in summaries.items():
-        yield programs.Key(key.name, (*key.params, ("value", name))), summary(numbers)
+        yield bench_programs.Key(key.name, (*key.params, ("value", name))), summary(numbers)
 
 
 def _redirections(found):

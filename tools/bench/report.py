@@ -44,7 +44,8 @@ def _drawn(found):
 
     return {
         "hooks": _chart(
-            found, "A call of each hook, with plain subscriptions", "instructions",
+            sorted(found, key=lambda f: f["name"] not in _HOOKS or _HOOKS.index(f["name"])),
+            "A call of each hook, with plain subscriptions", "instructions",
             lambda f: f["name"] in _HOOKS and "subscriptions" in params(f)
             and params(f)["path"] != "inline",
             lambda f: f"{f['name']}, {params(f)['subscriptions']}"),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Figures in time: two processors that run in parallel. Only ratios in one run mean anything."""
 
-import programs
+import bench_programs
 from figures import percentile
 from turns import Work
 
@@ -23,13 +23,13 @@ def prepare(vm):
 
 
 def _latency(vm, who, table):
-    table.take(who, programs.run(vm, f"latency idle {_IDLE}"), "us",
+    table.take(who, bench_programs.run(vm, f"latency idle {_IDLE}"), "us",
                f"{_METHOD}, of {_IDLE} in each run", _PERCENTILES,
                scale=1e-3)
 
 
 def _stuck(vm, who, table):
-    table.take(who, programs.run(vm, f"latency stuck {_STUCK} {_STUCK_MS}"), "us",
+    table.take(who, bench_programs.run(vm, f"latency stuck {_STUCK} {_STUCK_MS}"), "us",
                f"{_METHOD}, of {_STUCK} in each run, another process in a callback for "
                f"{_STUCK_MS // 1000} s", _PERCENTILES,
                scale=1e-3)
@@ -37,13 +37,13 @@ def _stuck(vm, who, table):
 
 def _throughput(vm, who, table):
     method = f"{_METHOD}, the median of 5 in each run, processes of {_VMAS} VMAs"
-    said = programs.run(vm, f"throughput {_VMAS} {_THROUGHPUT_MS}")
+    said = bench_programs.run(vm, f"throughput {_VMAS} {_THROUGHPUT_MS}")
     table.take(who, said.only("throughput"), "registrations/s", method)
     table.take(who, said.only("scaling"), "times one process", method)
 
 
 def _kvm(vm, who, table):
-    table.take(who, programs.run(vm, "kvm running 30").only("kvm_fork"), "us",
+    table.take(who, bench_programs.run(vm, "kvm running 30").only("kvm_fork"), "us",
                f"{_METHOD}, the median of 30 in each run", scale=1e-3)
 
 
