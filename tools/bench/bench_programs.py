@@ -79,6 +79,7 @@ class Said:
                       for said in (self.sample, self.floor, self.flavour)))
 
 
-def run(vm, command, timeout=300):
-    """Runs a program with its arguments; returns what it said."""
-    return Said.parsed(vm.run(f"exec bench-{command}", timeout, check=True).output)
+def run(vm, command, timeout=300, repeat=1):
+    """Runs a program with its arguments, so many times; returns all that it said."""
+    return Said.parsed("".join(vm.run(f"exec bench-{command}", timeout, check=True).output
+                               for _ in range(repeat)))

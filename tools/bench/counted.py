@@ -11,11 +11,16 @@ _WITH_WAITING = "instructions and waiting"
 
 _KINDS = ("anonymous", "file", "shared")
 # By the number of VMAs, how often to register once the state of the address space is there.
-_TIMES = {10: 5, 1000: 3, 60000: 1}
+_TIMES = {10: 5, 1000: 3, 60000: 3}
 # Short of memory, the work grows with the square of the number of locks.
 _TIMES_SHORT = {10: 5, 1000: 3, 10000: 1}
 # The module's parameter with which it registers as if memory were short.
 _SHORT = "mm_lock_searched=1"
+
+
+def _processes(vmas):
+    """In how many processes to look: a tick or another task weighs on a short operation."""
+    return 5 if vmas <= 1000 else 1
 
 
 def guest(built):
@@ -38,24 +43,27 @@ def _hooks(vm, who, table):
 def _register(vm, who, table):
     for kind in _KINDS:
         for count, times in _TIMES.items():
-            said = bench_programs.run(vm, f"registration {kind} {count} {times}")
-            method = f"{_METHOD}, the median in a new process for each run"
+            said = bench_programs.run(vm, f"registration {kind} {count} {times}",
+                                      repeat=_processes(count))
+            method = f"{_METHOD}, the median of a few in new processes for each run"
             table.take(who, said.only("register"), INSTRUCTIONS, method)
             table.take(who, said.only("unregister"), _WITH_WAITING, method)
 
 
 def _register_short_of_memory(vm, who, table):
     for count, times in _TIMES_SHORT.items():
-        said = bench_programs.run(vm, f"registration anonymous {count} {times}")
+        said = bench_programs.run(vm, f"registration anonymous {count} {times}",
+                                  repeat=_processes(count))
         table.take(who, said.only("register").with_param("memory", "short"), INSTRUCTIONS,
-                   f"{_METHOD}, the median in a new process for each run, {_SHORT}")
+                   f"{_METHOD}, the median of a few in new processes for each run, {_SHORT}")
 
 
 def _flavours(vm, _, table):
     for key, numbers in bench_programs.run(vm, "flavours").flavour.items():
         waits = key.name.startswith("synchronize")
         unit = "bytes" if key.name == "sizeof" else _WITH_WAITING if waits else INSTRUCTIONS
-        table.add("-", bench_programs.Key(f"srcu_{key.name}", key.params), numbers[0], unit, _METHOD)
+        table.add("-", bench_programs.Key(f"srcu_{key.name}", key.params), numbers[0], unit,
+                  _METHOD)
 
 
 def _kvm(vm, who, table):
