@@ -4,11 +4,11 @@
 
 PYTHON := python3
 
-export KVER KDIR SUITES
+export KVER KDIR SUITES BENCH
 
 .NOTPARALLEL:
 .PHONY: all module samples programs doc setup upgrade demo check shell \
-	mutants torture torture-suppressed fmt-check lint clean distclean help \
+	bench mutants torture torture-suppressed fmt-check lint clean distclean help \
 	bootstrap packaged known
 
 all: module samples $(if $(KDIR),,programs)
@@ -39,6 +39,9 @@ check: packaged known all
 
 shell: packaged all
 	@$(PYTHON) tools/guest/shell.py
+
+bench: packaged all
+	@$(PYTHON) tools/bench/bench.py
 
 mutants: packaged all
 	@$(PYTHON) tools/testing/mutants.py

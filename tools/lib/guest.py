@@ -33,16 +33,18 @@ class Guest:
     they are loaded at start, in order, after what they depend on, unless `load` is False.
     Emulated processors run in parallel, and can then miss that code has been patched under them
     (an int3 long gone); where much code is patched, `parallel=False` lets them take turns.
+    With `counted` the guest's clocks count instructions, and skip what it idles.
     """
 
     def __init__(self, name, programs=None, modules=(), files=None, cpus=2, memory="4G",
-                 cmdline="", cpu="EPYC,svm=on,npt=on", log_dir=None, load=True, parallel=True):
+                 cmdline="", cpu="EPYC,svm=on,npt=on", log_dir=None, load=True, parallel=True,
+                 counted=False):
         self.name = name
         self.log_dir = Path(log_dir or project.RESULTS / name)
         self.boot_seconds = None
         self._image = dict(programs=programs, files=files, modules=modules)
         self._hardware = dict(cpus=cpus, memory=memory, cpu=cpu, cmdline=cmdline,
-                              parallel=parallel)
+                              parallel=parallel, counted=counted)
         self._load = load
         self._machine = Machine(name, self.log_dir)
         self._taint = None
