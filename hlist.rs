@@ -164,7 +164,9 @@ pub(crate) fn invalidate_range_start(subscriptions: &Subscriptions, range: Range
 #[inline(never)]
 fn warn_of_refusal(subscription: Subscription<'_>, ret: c_int, range: Range<'_>) {
     let ops = subscription.ops();
-    let start = ops.invalidate_range_start.map_or(null(), |start| start as *const c_void);
+    let start = ops
+        .invalidate_range_start
+        .map_or(null(), |start| start as *const c_void);
     report_failed_start(start, ret, range);
     warn_on!(range.blockable() || ret != EAGAIN.to_errno());
     warn_on!(ops.invalidate_range_end.is_some());

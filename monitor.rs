@@ -220,7 +220,9 @@ impl State {
             self.pause = if idle {
                 1
             } else {
-                self.pause.wrapping_mul(2).min((bindings::HZ / HURRY).max(1) as c_ulong)
+                self.pause
+                    .wrapping_mul(2)
+                    .min((bindings::HZ / HURRY).max(1) as c_ulong)
             };
             plan(self.pause);
         }

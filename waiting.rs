@@ -52,7 +52,8 @@ impl Waiting {
         // Each begins its search elsewhere, not to meet the others.
         let (before, after) = WAITING.split_at((me.addr() / 64) % SEATS);
         let seat = after.iter().chain(before).find(|seat| {
-            seat.task.load(Relaxed).is_null() && seat.task.cmpxchg(ptr::null_mut(), me, Full).is_ok()
+            seat.task.load(Relaxed).is_null()
+                && seat.task.cmpxchg(ptr::null_mut(), me, Full).is_ok()
         });
         if let Some(seat) = seat {
             seat.key.store(key.as_ptr(), Release);
@@ -77,7 +78,9 @@ impl Drop for Waiting {
 pub(crate) fn for_each(key: Key, mut visit: impl FnMut(*mut bindings::task_struct)) {
     for seat in &WAITING {
         let task = seat.task.load(Acquire);
-        if seat.key.load(Acquire) == key.as_ptr() && !task.is_null() && seat.task.load(Relaxed) == task
+        if seat.key.load(Acquire) == key.as_ptr()
+            && !task.is_null()
+            && seat.task.load(Relaxed) == task
         {
             visit(task);
         }
