@@ -18,14 +18,14 @@ ORDER = 20
 # Provokes warnings on purpose: in a guest of its own, whose log must hold them.
 _WARNINGS = "warnings"
 _REGISTERING = ("registration", "counted", "exclusion", "mm_lock", "race")
-# Needs a transition: suite mixed.
-_MIXED = "mixed"
+# Those of the suites mixed and isolation.
+_OTHER_SUITES = ("mixed", *notifier_tests.ISOLATION)
 _WARNED = (r"WARNING: mm/mmu_notifier\.c:\d+ at ", r"WARNING: \w+\.rs:\d+ at .*\[mmu_notifier_rust\]")
 
 
 def run(check):
     tests = notifier_tests.built()
-    quiet = [name for name in notifier_tests.PROGRAMS if name not in (_WARNINGS, _MIXED)]
+    quiet = [name for name in notifier_tests.PROGRAMS if name not in (_WARNINGS, *_OTHER_SUITES)]
     with check.guest("quiet", **notifier_tests.guest_of(tests)) as vm:
         notifier_tests.prepare(vm)
         _compare(check, "same", cores.on_each(vm, lambda which: _series(check, vm, which, quiet)))

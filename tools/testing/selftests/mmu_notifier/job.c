@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,7 +13,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mnt.h"
@@ -104,6 +107,33 @@ bool child_blocks(pid_t child, const char *where)
 		if (sleeps_in(child, child, where))
 			return true;
 	return false;
+}
+
+/* Only to end what hangs. */
+#define STEP_SECONDS	20
+
+bool job_goes_on(struct job *job, _Atomic unsigned int *steps)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	const int pauses = STEP_SECONDS * 100;
+	unsigned int seen = 0;
+	int left = pauses;
+
+	for (; !job->done && left; left--) {
+		if (steps && *steps != seen) {
+			seen = *steps;
+			left = pauses;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return job->done;
+}
+
+void grace_periods(void)
+{
+	for (int i = 0; i < 3; i++)
+		if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+			give_up("membarrier");
 }
 
 long run_command(void *command)

@@ -10,17 +10,9 @@
 #include <sched.h>
 
 #include "fixture.h"
+#include "talk.h"
 
 #define STATE(slot)	mnt_state(self->fd, slot)
-
-static void expect_word(struct __test_metadata *_metadata, const char *word)
-{
-	char line[16] = "";
-
-	ASSERT_NE(NULL, fgets(line, sizeof(line), stdin));
-	line[strcspn(line, "\n")] = '\0';
-	ASSERT_STREQ(word, line);
-}
 
 struct on_slot {
 	int fd;

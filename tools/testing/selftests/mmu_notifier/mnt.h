@@ -87,6 +87,14 @@ bool job_blocks(struct job *job, const char *where);
 /* The same for the first thread of a child. */
 bool child_blocks(pid_t child, const char *where);
 long job_join(struct job *job);
+/*
+ * Sleeps until the job is done, and returns true; false if it makes no step
+ * for very long. @steps, if there, counts them.
+ */
+bool job_goes_on(struct job *job, _Atomic unsigned int *steps);
+
+/* What waits for a grace period and no longer has its time to return. */
+void grace_periods(void);
 
 /* Things for a job to do. */
 struct command {

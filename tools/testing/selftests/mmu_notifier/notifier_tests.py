@@ -17,6 +17,8 @@ _TIMEOUT = 300
 
 PROGRAMS = re.search(r"^PROGRAMS := ((?:.*\\\n)*.*)$", (_HERE / "Makefile").read_text(),
                      re.MULTILINE)[1].replace("\\", "").split()
+# Those of the suite isolation.
+ISOLATION = ("isolation", "isolation_own", "isolation_moves", "stuck_callbacks")
 
 
 class BuildFailed(Exception):
@@ -82,9 +84,13 @@ def prepare(vm):
            check=True)
 
 
-def run(check, vm, program, core, prefix=""):
+def run(check, vm, program, core, prefix="", timeout=_TIMEOUT):
     """Runs a program, reports each of its tests, returns the verdicts by name."""
-    end = vm.run(f"exec {program}", _TIMEOUT)
+    return report(check, vm.run(f"exec {program}", timeout), program, core, prefix)
+
+
+def report(check, end, program, core, prefix=""):
+    """Reports each test of a program that has ended, returns the verdicts by name."""
     (check.log_dir / f"{prefix}{program}-{core}.log").write_text(end.output)
     verdicts = tap.results(end.output)
     for name, verdict in verdicts.items():
