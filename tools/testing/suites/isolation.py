@@ -29,7 +29,7 @@ _TIMEOUT = 900
 _STUCK_AFTER = 2
 _SAID = re.compile(
     rf"{core.NAME}: callback (?P<symbol>mnt_\w+)\S* \[mmu_notifier_test\] stuck for "
-    r"(?P<seconds>\d+) s in (?P<comm>\S+)/(?P<pid>\d+)$", re.MULTILINE)
+    r"(?P<seconds>\d+) s in (?P<comm>\S+)/(?P<pid>\d+) of process (?P<process>\d+)$", re.MULTILINE)
 _WAITING = re.compile(rf"{core.NAME}: waiting for it: (?P<comm>\S+)/(?P<pid>\d+)$", re.MULTILINE)
 
 
