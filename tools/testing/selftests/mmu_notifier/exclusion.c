@@ -4,6 +4,9 @@
  * between its start and its end, under one lock of the VM after the other; a
  * second registration must then sleep on that very lock, or the newcomer would
  * see an end without its start.
+ *
+ * Where the address space has interval subscriptions its invalidations are
+ * counted, and a registration may need no lock while none runs.
  */
 #define _GNU_SOURCE
 #include <linux/memfd.h>
@@ -27,10 +30,13 @@ FIXTURE(exclusion) {
 
 FIXTURE_VARIANT(exclusion) {
 	enum how how;
+	bool counted;
 };
 
 FIXTURE_VARIANT_ADD(exclusion, register) { .how = BY_REGISTER };
+FIXTURE_VARIANT_ADD(exclusion, register_counted) { .how = BY_REGISTER, .counted = true };
 FIXTURE_VARIANT_ADD(exclusion, get) { .how = BY_GET };
+FIXTURE_VARIANT_ADD(exclusion, get_counted) { .how = BY_GET, .counted = true };
 FIXTURE_VARIANT_ADD(exclusion, insert) { .how = BY_INSERT };
 
 FIXTURE_SETUP(exclusion)
@@ -50,6 +56,7 @@ FIXTURE_TEARDOWN(exclusion)
 struct plan {
 	FIXTURE_DATA(exclusion) *self;
 	enum how how;
+	bool counted;
 	bool by_child;
 	long (*invalidate)(FIXTURE_DATA(exclusion) *self);
 };
@@ -108,6 +115,9 @@ static void be_subject(void *arg)
 
 	if (mnt_register(self->fd, 0, MNT_RANGE, 0))
 		_exit(1);
+	/* Has it counted; of memory that is not touched. */
+	if (plan->counted && mnt_insert(self->fd, 2, (void *)PAGE, PAGE, 0))
+		_exit(8);
 	if (plan->by_child)
 		child = child_start(invalidate_in_child, plan);
 	else
@@ -130,9 +140,10 @@ static void be_subject(void *arg)
 }
 
 static void check(struct __test_metadata *_metadata, FIXTURE_DATA(exclusion) *self,
-		  enum how how, long (*invalidate)(FIXTURE_DATA(exclusion) *), bool by_child)
+		  enum how how, bool counted,
+		  long (*invalidate)(FIXTURE_DATA(exclusion) *), bool by_child)
 {
-	struct plan plan = { self, how, by_child, invalidate };
+	struct plan plan = { self, how, counted, by_child, invalidate };
 	pid_t child;
 	char c;
 
@@ -149,7 +160,7 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(exclusion) *se
 }
 
 #define CHECK(run, by_child) \
-	check(_metadata, self, variant->how, run, by_child)
+	check(_metadata, self, variant->how, variant->counted, run, by_child)
 
 static long dontneed(FIXTURE_DATA(exclusion) *self)
 {
@@ -219,6 +230,61 @@ TEST_F(exclusion, the_lock_of_an_anon_vma)
 	self->size = PAGE;
 	self->area = area_map(1);
 	CHECK(migrate, true);
+}
+
+/*
+ * Another process is stuck with the lock of a file that the subject maps, its
+ * invalidation not yet come to the subject.
+ */
+static void register_beside(void *arg)
+{
+	FIXTURE_DATA(exclusion) *self = arg;
+
+	self->area = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->file, 3 * PAGE);
+	if (self->area == MAP_FAILED || mnt_insert(self->fd, 2, (void *)PAGE, PAGE, 0))
+		_exit(1);
+	if (write(self->ready[1], "", 1) != 1 || mnt_wait_entered(self->fd, 0, MNT_RANGE_START, 1))
+		_exit(2);
+	if (mnt_register(self->fd, 1, MNT_RANGE, 0))
+		_exit(3);
+	/* Exit wants the file's lock. */
+	if (write(self->ready[1], "", 1) != 1)
+		_exit(4);
+}
+
+static long run_truncation(void *arg)
+{
+	return truncate_file(arg);
+}
+
+TEST(idle_and_counted_needs_no_lock)
+{
+	FIXTURE_DATA(exclusion) here = { .fd = mnt_open(), .file = memory_file(4, 0) };
+	struct job job;
+	pid_t child;
+	char *area;
+	char c;
+
+	ASSERT_LE(0, here.fd);
+	ASSERT_EQ(0, pipe(here.ready));
+	/* Ranges of a file are visited in order: this process's comes before the child's. */
+	area = area_map_file(here.file, 3);
+	ASSERT_EQ(0, mnt_register(here.fd, 0, MNT_RANGE, 0));
+	child = child_start(register_beside, &here);
+	ASSERT_EQ(1, read(here.ready[0], &c, 1));
+	mnt_behave(here.fd, 0, area, 3 * PAGE, (struct mnt_behave){
+			   .gates = MNT_BIT(MNT_RANGE_START) });
+	job_start(&job, run_truncation, &here);
+	ASSERT_EQ(0, mnt_wait_entered(here.fd, 0, MNT_RANGE_START, 1));
+	if (c_serves()) {
+		EXPECT_TRUE(child_blocks(child, "mnt_register"));
+	} else {
+		EXPECT_EQ(1, read(here.ready[0], &c, 1));
+	}
+	ASSERT_EQ(0, ioctl(here.fd, MNT_OPEN, 0));
+	ASSERT_EQ(0, job_join(&job));
+	EXPECT_EQ(0, child_wait(child));
+	close(here.fd);
 }
 
 TEST_HARNESS_MAIN

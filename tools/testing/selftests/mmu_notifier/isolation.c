@@ -8,8 +8,9 @@
 
 /* Idle and stuck take turns, so that both see the same of what else the machine does. */
 #define BLOCKS		9
-#define BLOCK		25
-#define SAMPLES		(BLOCKS * BLOCK)
+/* The quickest of the steps is done most often: of so few samples the host's noise is a large part. */
+#define BLOCK_MAX	250
+static const unsigned int block_of[] = { BLOCK_MAX, 25, 25 };
 /* How long the gate stays shut where the wait is to be shown. */
 #define SHOWN_SECONDS	10
 
@@ -24,7 +25,7 @@ struct steps {
 	unsigned int count;
 	_Atomic unsigned int done;
 	_Atomic pid_t child;
-	double took[BLOCK];	/* milliseconds */
+	double took[BLOCK_MAX];	/* milliseconds */
 };
 
 static double now(void)
@@ -115,9 +116,8 @@ static long run_steps(void *arg)
 }
 
 struct samples {
-	double block_p99[BLOCKS];
-	double all[SAMPLES];
-	unsigned int blocks;
+	double all[BLOCKS * BLOCK_MAX];
+	unsigned int count;
 };
 
 static int compare(const void *a, const void *b)
@@ -136,17 +136,16 @@ static double quantile(double *values, size_t count, unsigned int percent)
 
 static void add_block(struct samples *samples, const struct steps *steps)
 {
-	double *block = &samples->all[samples->blocks * BLOCK];
-
-	memcpy(block, steps->took, BLOCK * sizeof(*block));
-	samples->block_p99[samples->blocks++] = quantile(block, BLOCK, 99);
+	memcpy(&samples->all[samples->count], steps->took, steps->count * sizeof(*steps->took));
+	samples->count += steps->count;
 }
 
 static void measure(struct __test_metadata *_metadata, struct _test_data_notifier *self,
 		    struct samples samples[STEPS], const char *when)
 {
 	for (int kind = 0; kind < STEPS; kind++) {
-		struct steps steps = { .fd = self->others, .kind = kind, .count = BLOCK };
+		struct steps steps = { .fd = self->others, .kind = kind,
+				       .count = block_of[kind] };
 		struct job job;
 
 		job_start(&job, run_steps, &steps);
@@ -159,26 +158,21 @@ static void measure(struct __test_metadata *_metadata, struct _test_data_notifie
 }
 
 /*
- * Scales that the machine's own noise sets: what usually happens must not become what happens once
- * in a hundred times, and that not twice as slow. The latter once over all samples, which a moment
- * of a busy host can spoil, and once by the median of the blocks, which few samples make coarse.
+ * Twice the 99th percentile of an idle machine is a scale that the machine's own noise sets. A busy
+ * host delays now and then a few in a hundred; who waits for another's callback does it every time.
  */
 static void compare_samples(struct __test_metadata *_metadata, const char *name,
 			    struct samples *idle, struct samples *stuck)
 {
-	double idle_p50 = quantile(idle->all, SAMPLES, 50);
-	double idle_p99 = quantile(idle->all, SAMPLES, 99);
-	double idle_blocks = quantile(idle->block_p99, BLOCKS, 50);
-	double stuck_p50 = quantile(stuck->all, SAMPLES, 50);
-	double stuck_p99 = quantile(stuck->all, SAMPLES, 99);
-	double stuck_blocks = quantile(stuck->block_p99, BLOCKS, 50);
+	double idle_p50 = quantile(idle->all, idle->count, 50);
+	double idle_p99 = quantile(idle->all, idle->count, 99);
+	double stuck_p50 = quantile(stuck->all, stuck->count, 50);
+	double stuck_p97 = quantile(stuck->all, stuck->count, 97);
+	double stuck_p99 = quantile(stuck->all, stuck->count, 99);
 
-	note("measured: %s: %s: idle p50 %.1f p99 %.1f ms, stuck p50 %.1f p99 %.1f ms; "
-	     "p99 of a block, median: %.1f and %.1f ms", _metadata->name, name, idle_p50,
-	     idle_p99, stuck_p50, stuck_p99, idle_blocks, stuck_blocks);
-	EXPECT_LE(stuck_p50, idle_blocks) TH_LOG("%s: usually slower", name);
-	EXPECT_TRUE(stuck_p99 <= 2 * idle_p99 || stuck_blocks <= 2 * idle_blocks)
-		TH_LOG("%s: the 99th percentile has grown", name);
+	note("measured: %s: %s, ms: idle p50 %.2f p99 %.2f, stuck p50 %.2f p97 %.2f p99 %.2f",
+	     _metadata->name, name, idle_p50, idle_p99, stuck_p50, stuck_p97, stuck_p99);
+	EXPECT_LE(stuck_p97, 2 * idle_p99) TH_LOG("%s: slower", name);
 }
 
 static void others_go_on(struct __test_metadata *_metadata, struct _test_data_notifier *self,
