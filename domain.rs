@@ -10,7 +10,8 @@
 //!   this crate wait for both. A reader looks at the mode once it is in its slot: whoever changes
 //!   the mode and looks at the slots then misses nobody, see [`crate::monitor`].
 //! - A reader that finds every slot of the machine taken enters the kernel's domain instead, and
-//!   is counted. It takes hundreds of callbacks that are asleep at once.
+//!   is counted. It takes hundreds of callbacks that are asleep at once. Nothing that was put is
+//!   freed meanwhile.
 
 use core::ffi::c_void;
 use kernel::{
@@ -23,8 +24,8 @@ use kernel::{
     sync::{
         atomic::{
             ordering::{
+                Acquire,
                 Full,
-                Relaxed,
                 Release, //
             },
             Atomic, //
@@ -52,6 +53,14 @@ const LOOKS: usize = 200;
 
 /// How many readers are in the kernel's domain for want of a slot.
 static CROWDED: Atomic<usize> = Atomic::<usize>::new(0);
+
+/// Whether a reader may be in the kernel's domain and in no slot.
+///
+/// If not, those who were have left, with all that they did. The caller needs a full barrier
+/// before, as for [`slots::for_each`].
+pub(crate) fn is_crowded() -> bool {
+    CROWDED.load(Acquire) != 0
+}
 
 /// The domain of an address space.
 #[derive(Clone, Copy)]
@@ -110,7 +119,7 @@ impl Domain {
         slots::for_each(|_, slot| self.wait_for(slot));
         // The mode is looked at after all unlinking: a reader in C that begins once it has changed
         // does not find what was unlinked.
-        if CROWDED.load(Relaxed) != 0 || !mode::is_native() {
+        if is_crowded() || !mode::is_native() {
             srcu::Global::get().synchronize();
         }
         GracePeriod(())
@@ -157,11 +166,6 @@ pub(crate) struct Section {
 }
 
 impl Section {
-    /// Whether C's waiters wait for this section.
-    pub(crate) fn is_seen_by_c(&self) -> bool {
-        self.global.is_some()
-    }
-
     /// Says which callback is about to be called, for the eyes of the watchdog.
     #[inline(always)]
     pub(crate) fn note(&self, callback: *const c_void) {

@@ -58,6 +58,24 @@ pub(crate) unsafe fn write_once<T: Copy>(ptr: *mut T, value: T) {
     unsafe { ptr.write_volatile(value) }
 }
 
+/// `smp_load_acquire()` of one word: what follows comes after it.
+///
+/// # Safety
+///
+/// As for [`read_once`].
+#[inline(always)]
+pub(crate) unsafe fn load_acquire<T: Copy>(ptr: *const T) -> T {
+    // SAFETY: By this function's own requirements.
+    let value = unsafe { read_once(ptr) };
+    // On x86 the compiler is all there is to stop.
+    if cfg!(CONFIG_X86) {
+        compiler_fence(Ordering::Acquire);
+    } else {
+        smp_mb(Full);
+    }
+    value
+}
+
 /// `smp_store_release()` of one word: what came before is visible to whoever sees it by an acquire
 /// load.
 ///

@@ -307,7 +307,7 @@ fn call_met(met: Met<'_>, cur_seq: Seq) -> Result {
     let mut result = Ok(());
     // For the watchdog; that the tree is fixed keeps what is met.
     let key = Key::intervals_of(range.mm());
-    let seen = Claim::first(key).unwrap_or_else(|| Claim::another(key));
+    let seen = Claim::to_be_seen(key);
     for sub in met {
         // SAFETY: What is met is valid until the range ends; the table outlives it.
         let ops = unsafe { &*(*sub.as_ptr()).ops };

@@ -125,8 +125,10 @@ impl Lock {
     unsafe fn try_for_long(self) -> bool {
         (0..LOOKS).any(|_| {
             cpu_relax();
+            // A look leaves the line with whoever holds the lock, a try does not.
+            //
             // SAFETY: By this function's own requirements.
-            unsafe { self.try_take() }
+            unsafe { !ffi::mmn_rwsem_is_locked(self.as_ptr()) && self.try_take() }
         })
     }
 
@@ -287,7 +289,8 @@ impl Plan {
         result
     }
 
-    /// Releases what is held of the locks, those first that processes share.
+    /// Releases what is held of the locks; if they were tried as they come, those first that
+    /// processes share.
     ///
     /// # Safety
     ///

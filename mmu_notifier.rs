@@ -16,21 +16,24 @@
 //!                  │
 //!      ┌───────────┼────────────┐
 //!    hlist       itree     registration ──► mm_lock ──► mode
-//!      └───────────┼────────────┘              │
-//!            subscriptions ──► srcu       lock, smallest
-//!                  │
-//!                 seq
+//!      └───────────┼────────────┤              │
+//!            subscriptions   pending      lock, smallest
+//!                  │            │
+//!                 seq         domain ◄── monitor ──► watchdog
+//!                               │
+//!                         slots, srcu
 //! ```
 //!
 //! # Locks, outermost first
 //!
 //! 1. `mmap_lock` of the `mm`, for writing, to attach a subscription;
 //! 2. the gate of [`mode`], for reading, over 3;
-//! 3. all locks of the `mm`, by [`mm_lock`], to publish the state or to link a subscription;
+//! 3. all locks of the `mm`, by [`mm_lock`], to publish the state or to link a subscription while
+//!    invalidations may run;
 //! 4. the spinlock of the state, a leaf.
 //!
-//! Callbacks run under whatever the VM holds, and in an SRCU section of [`srcu`]'s domain (list
-//! side) or while the interval tree is fixed (interval side).
+//! Callbacks run under whatever the VM holds, and in a section of the `mm`'s [`domain`] (list side)
+//! or while the interval tree is fixed (interval side).
 
 use core::ptr::NonNull;
 use kernel::{

@@ -4,12 +4,12 @@
 //!
 //! While livepatch moves tasks over one by one, some register through C and some through Rust.
 //! C takes the locks of an `mm` in the order of its VMAs, under a mutex for the whole machine;
-//! [`crate::mm_lock`] takes them in the order of their addresses, without. One of each on two
+//! [`crate::mm_lock`] waits for them in the order of their addresses, without. One of each on two
 //! processes that map the same files could wait for each other for ever. So there are two modes:
 //!
 //! - *compatible*: registrations call the kernel's own `mm_take_all_locks()`, and readers and
 //!   waiters share the kernel's grace-period domain with C, see [`crate::domain`];
-//! - *native*: registrations sort, and each address space has a domain of its own.
+//! - *native*: registrations take the locks by [`crate::mm_lock`], and each address space has a domain of its own.
 //!
 //! A registration stays in the mode that it began in, and a change of mode waits until all those
 //! of the other mode are done: the gate is a per-CPU reader-writer semaphore, of which a
@@ -78,7 +78,7 @@ impl Gate {
         }
     }
 
-    /// Whether registrations sort.
+    /// Whether registrations take the locks by [`crate::mm_lock`].
     pub(crate) fn is_native(&self) -> bool {
         self.native
     }
@@ -92,11 +92,11 @@ impl Drop for Gate {
 }
 
 /// The mode at this moment: for plans that [`Gate::is_native`] confirms, and for readers and
-/// waiters, whose order of accesses makes up for a change.
+/// waiters, whose order of accesses makes up for a change. What follows comes after the look.
 #[inline(always)]
 pub(crate) fn is_native() -> bool {
     // SAFETY: Written by untorn stores only. (An atomic load would be a call out of line.)
-    cfg!(not(MODULE)) || unsafe { ffi::read_once(NATIVE.as_ptr().cast::<bool>()) }
+    cfg!(not(MODULE)) || unsafe { ffi::load_acquire(NATIVE.as_ptr().cast::<bool>()) }
 }
 
 fn switch(native: bool) {

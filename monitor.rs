@@ -43,6 +43,7 @@ use kernel::{
 };
 
 use crate::{
+    domain,
     ffi,
     pending::Pending,
     slots::{
@@ -76,9 +77,17 @@ struct State {
     /// By the numbers of the slots; as many as there are slots.
     seen: KVVec<Option<Seen>>,
     pending: Pending,
-    /// Readers since this pass or before, and the kernel's domain entered for them.
-    standing_in: Option<(usize, srcu::Index)>,
+    standing_in: Option<Taken>,
     pause: c_ulong,
+}
+
+/// A stand-in in the hands of the monitor.
+struct Taken {
+    index: srcu::Index,
+    /// It is for the readers that this pass saw.
+    pass: usize,
+    /// The first pass that saw them all gone.
+    gone: Option<usize>,
 }
 
 /// State that only one pass at a time can reach.
@@ -101,7 +110,7 @@ static BEGUN: Atomic<usize> = Atomic::<usize>::new(0);
 static SETTLED: Atomic<usize> = Atomic::<usize>::new(0);
 /// A stand-in that no pass has taken yet: its index plus one, or zero.
 static REQUEST: Atomic<usize> = Atomic::<usize>::new(0);
-/// Whether there is a stand-in, taken or not.
+/// Whether there is a stand-in that a pass has taken.
 static STANDING_IN: Atomic<bool> = Atomic::<bool>::new(false);
 
 /// Starts passes.
@@ -118,9 +127,12 @@ pub(crate) fn init() -> Result {
     for _ in 0..slots::count() {
         seen.push_within_capacity(None).map_err(|_| ENOMEM)?;
     }
-    state.seen = seen;
     // SAFETY: Called once.
-    to_result(unsafe { ffi::mmn_monitor_init() })
+    to_result(unsafe { ffi::mmn_monitor_init() })?;
+    state.seen = seen;
+    // SAFETY: The work item is there.
+    unsafe { ffi::mmn_monitor_kick() };
+    Ok(())
 }
 
 /// Waits until no reader and nothing that was put is left, and stops.
@@ -129,7 +141,11 @@ pub(crate) fn init() -> Result {
 pub(crate) fn exit() {
     barrier();
     // SAFETY: The queue is static, and each pass wakes it.
-    unsafe { wait_event(ffi::mmn_monitor_queue(), || !STANDING_IN.load(Acquire)) };
+    unsafe {
+        wait_event(ffi::mmn_monitor_queue(), || {
+            REQUEST.load(Acquire) == 0 && !STANDING_IN.load(Acquire)
+        })
+    };
     // SAFETY: Called once, after `init()`.
     unsafe { ffi::mmn_monitor_exit() };
     // SAFETY: No pass runs any more.
@@ -166,13 +182,15 @@ impl StandIn {
     /// Has it left as soon as everybody who is in a slot now has left, and all that was put has
     /// been freed.
     pub(crate) fn leave_later(self) {
-        STANDING_IN.store(true, Relaxed);
-        let earlier = REQUEST.xchg(self.0.into_raw().wrapping_add(1), Full);
-        if let Some(raw) = earlier.checked_sub(1) {
-            // Not taken by a pass yet, and this one covers its readers.
+        // The change of mode comes before the look at the slots of the pass that takes the request,
+        // be it this one or an earlier one that no pass has taken yet.
+        smp_mb(Full);
+        let raw = self.0.into_raw().wrapping_add(1);
+        if REQUEST.cmpxchg(0, raw, Full).is_err() {
+            // The earlier one has lasted longer, and there may be who waits for it.
             //
-            // SAFETY: Entered by an earlier stand-in, which has given it away.
-            unsafe { srcu::Global::get().up_read(srcu::Index::from_raw(raw)) };
+            // SAFETY: Entered by `enter()`, and not left or given away.
+            unsafe { srcu::Global::get().up_read(self.0) };
         }
         // SAFETY: No preconditions but `init()`.
         unsafe { ffi::mmn_monitor_kick() };
@@ -190,7 +208,7 @@ impl State {
     fn pass(&mut self) {
         self.pass = self.pass.wrapping_add(1);
         BEGUN.store(self.pass, Release);
-        let idle = self.pending.is_empty();
+        let idle = self.pending.is_empty() && self.standing_in.is_none();
         self.pending.take_new(self.pass);
         self.take_stand_in();
         // What was queued or asked for comes before the look at the slots.
@@ -203,10 +221,11 @@ impl State {
         });
 
         let seen = &self.seen;
+        let crowded = domain::is_crowded();
         let earliest = self
             .pending
-            .free_ready(|key, pass| has_reader(seen, pass, |reader| reader == key));
-        self.end_stand_in();
+            .free_ready(|key, pass| crowded || has_reader(seen, pass, |reader| reader == key));
+        self.end_stand_in(crowded, earliest);
         let settled = earliest.map_or(self.pass, |earliest| earliest.wrapping_sub(1));
         SETTLED.store(settled, Release);
 
@@ -229,38 +248,52 @@ impl State {
     }
 
     fn take_stand_in(&mut self) {
+        if REQUEST.load(Relaxed) == 0 {
+            return;
+        }
+        // In this order, for `exit()`.
+        STANDING_IN.store(true, Relaxed);
         let Some(raw) = REQUEST.xchg(0, Full).checked_sub(1) else {
             return;
         };
         let index = srcu::Index::from_raw(raw);
         let index = match self.standing_in.take() {
             None => index,
-            Some((_, earlier)) => {
+            Some(earlier) => {
                 // One section is enough, if it has lasted all the time.
                 //
                 // SAFETY: Whoever asked has given it away, and it is not used again.
                 unsafe { srcu::Global::get().up_read(index) };
-                earlier
+                earlier.index
             }
         };
-        self.standing_in = Some((self.pass, index));
+        self.standing_in = Some(Taken {
+            index,
+            pass: self.pass,
+            gone: None,
+        });
     }
 
-    fn end_stand_in(&mut self) {
-        let Some((pass, index)) = self.standing_in else {
+    /// Leaves the kernel's domain once the readers are gone, and then what they put: who puts is a
+    /// reader until it has queued, so the next pass has it all.
+    fn end_stand_in(&mut self, crowded: bool, earliest: Option<usize>) {
+        let Some(taken) = &mut self.standing_in else {
             return;
         };
-        let busy = has_reader(&self.seen, pass, Key::is_list);
-        // In this order: who puts is in a slot until it has queued.
-        //
-        // SAFETY: No preconditions.
-        if busy || !self.pending.is_empty() || !unsafe { ffi::mmn_pending_is_empty() } {
+        let Some(gone) = taken.gone else {
+            if !crowded && !has_reader(&self.seen, taken.pass, Key::is_list) {
+                taken.gone = Some(self.pass);
+            }
+            return;
+        };
+        let next = gone.wrapping_add(1);
+        if earliest.is_some_and(|earliest| reached(next, earliest)) {
             return;
         }
-        self.standing_in = None;
         // SAFETY: Entered by `StandIn::enter()`, and not left yet.
-        unsafe { srcu::Global::get().up_read(index) };
-        STANDING_IN.store(REQUEST.load(Relaxed) != 0, Release);
+        unsafe { srcu::Global::get().up_read(taken.index) };
+        self.standing_in = None;
+        STANDING_IN.store(false, Release);
     }
 }
 

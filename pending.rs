@@ -19,6 +19,7 @@ use crate::{
     domain::Domain,
     ffi,
     mm,
+    mode,
     slots::Key,
     srcu, //
 };
@@ -42,14 +43,15 @@ pub(crate) unsafe fn free_later(subscription: NonNull<Notifier>) {
         )
     };
     // Who changes the mode waits for this section, and finds it in either queue afterwards.
-    let section = Domain::of(mm).read();
-    if section.is_seen_by_c() {
-        // SAFETY: The head is the subscription's own, for this use. The module's exit waits for
-        // all callbacks.
-        unsafe { srcu::Global::get().call(head, free_by_srcu) };
-    } else {
-        // SAFETY: As above.
+    let _section = Domain::of(mm).read();
+    if mode::is_native() {
+        // SAFETY: The head is the subscription's own, for this use.
         unsafe { ffi::mmn_pending_add(head) };
+    } else {
+        // Readers that began in native mode have a stand-in in that domain.
+        //
+        // SAFETY: As above. The module's exit waits for all callbacks.
+        unsafe { srcu::Global::get().call(head, free_by_srcu) };
     }
 }
 

@@ -84,11 +84,12 @@ const EMPTY_LINE: Line = Line(UnsafeCell::new(ffi::mmn_slots {
 
 static SPARE_LINES: [Line; SPARE] = [EMPTY_LINE; SPARE];
 
-/// A line whose first slot is everybody's who finds no other, for nobody to look at.
+/// A line whose first slot is everybody's who finds no other, for nobody to look at: what they
+/// write there, all at once, means nothing.
 static NOWHERE: Line = EMPTY_LINE;
 
-/// Whether a spare slot was ever claimed; until then nobody looks there.
-static SPARE_USED: Atomic<bool> = Atomic::<bool>::new(false);
+/// How many of the spare lines were ever looked at for a free slot; nobody looks at the others.
+static SPARE_USED: Atomic<usize> = Atomic::<usize>::new(0);
 
 /// What a reader reads: an address that is never looked at, and unique among living readers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -240,20 +241,36 @@ impl Claim {
     #[cold]
     #[inline(never)]
     pub(crate) fn another(key: Key) -> Self {
-        // SAFETY: No preconditions.
-        let here = unsafe { ffi::mmn_slots_here() };
-        // SAFETY: The lines of processors are static.
-        let mut free = (1..EACH).filter_map(|n| unsafe { Slot::of(here, n) }.claim(key));
-        let found = free.next().or_else(|| {
-            // The barrier of the claim comes after it: who does not see it misses nobody.
-            SPARE_USED.store(true, Relaxed);
-            SPARE_LINES.iter().find_map(|line| {
+        let found = Self::another_here(key).or_else(|| {
+            SPARE_LINES.iter().enumerate().find_map(|(n, line)| {
+                // The barrier of the claim comes after it: who does not see it misses nobody.
+                use_spare_lines(n.wrapping_add(1));
                 // SAFETY: Static.
                 (0..EACH).find_map(|n| unsafe { Slot::of(line.0.get(), n) }.claim(key))
             })
         });
         // INVARIANT: Nowhere.
         found.unwrap_or(Self(Slot::nowhere()))
+    }
+
+    /// Claims a slot of this processor only to be seen there, if one is free.
+    ///
+    /// Context: any but NMI.
+    #[inline(always)]
+    pub(crate) fn to_be_seen(key: Key) -> Self {
+        Self::first(key).unwrap_or_else(|| {
+            // INVARIANT: Nowhere.
+            Self::another_here(key).unwrap_or(Self(Slot::nowhere()))
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn another_here(key: Key) -> Option<Self> {
+        // SAFETY: No preconditions.
+        let here = unsafe { ffi::mmn_slots_here() };
+        // SAFETY: The lines of processors are static.
+        (1..EACH).find_map(|n| unsafe { Slot::of(here, n) }.claim(key))
     }
 
     /// Whether there was no slot to claim.
@@ -277,7 +294,7 @@ impl Drop for Claim {
         // SAFETY: By the type invariants.
         unsafe {
             let turn = self.0.turn();
-            ffi::store_release(turn, turn.read().wrapping_add(1));
+            ffi::store_release(turn, ffi::read_once(turn).wrapping_add(1));
             ffi::store_release(self.0.key(), ptr::null_mut());
         }
     }
@@ -288,6 +305,17 @@ impl Drop for Claim {
 pub(crate) struct Occupant {
     pub(crate) key: Key,
     turn: usize,
+}
+
+/// Has the first `lines` of the spare lines looked at from now on.
+fn use_spare_lines(lines: usize) {
+    let mut used = SPARE_USED.load(Relaxed);
+    while used < lines {
+        match SPARE_USED.cmpxchg(used, lines, Relaxed) {
+            Ok(_) => return,
+            Err(now) => used = now,
+        }
+    }
 }
 
 /// How many slots [`for_each`] numbers at most.
@@ -320,9 +348,11 @@ pub(crate) fn for_each(mut visit: impl FnMut(usize, Slot)) {
             line(cpu, slots);
         }
     }
-    if SPARE_USED.load(Relaxed) {
-        for (n, spare) in SPARE_LINES.iter().enumerate() {
-            line(processors().wrapping_add(n), spare.0.get());
-        }
+    for (n, spare) in SPARE_LINES
+        .iter()
+        .enumerate()
+        .take(SPARE_USED.load(Relaxed))
+    {
+        line(processors().wrapping_add(n), spare.0.get());
     }
 }

@@ -97,6 +97,11 @@ struct rw_semaphore *mmn_avc_root_rwsem(const struct list_head *same_vma)
 	return &list_entry(same_vma, struct anon_vma_chain, same_vma)->anon_vma->root->rwsem;
 }
 
+bool mmn_rwsem_is_locked(struct rw_semaphore *sem)
+{
+	return rwsem_is_locked(sem);
+}
+
 void mmn_down_write_nested_in(struct rw_semaphore *sem, struct mm_struct *mm)
 {
 	down_write_nest_lock(sem, &mm->mmap_lock);

@@ -38,6 +38,9 @@ bool mmn_file_is_hugetlb(const struct file *file);
 /* linux/rmap.h: the lock of the root of an anon_vma, given its link to a VMA. */
 struct rw_semaphore *mmn_avc_root_rwsem(const struct list_head *same_vma);
 
+/* linux/rwsem.h */
+bool mmn_rwsem_is_locked(struct rw_semaphore *sem);
+
 /* linux/rwsem.h: write lock nested inside @mm's mmap_lock. */
 void mmn_down_write_nested_in(struct rw_semaphore *sem, struct mm_struct *mm);
 

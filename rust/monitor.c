@@ -30,7 +30,6 @@ int mmn_monitor_init(void)
 	queue = alloc_workqueue("mmu_notifier", WQ_UNBOUND | WQ_MEM_RECLAIM, 1);
 	if (!queue)
 		return -ENOMEM;
-	mmn_monitor_kick();
 	return 0;
 }
 
@@ -38,6 +37,7 @@ void mmn_monitor_exit(void)
 {
 	disable_delayed_work_sync(&work);
 	destroy_workqueue(queue);
+	queue = NULL;
 }
 
 void mmn_monitor_kick(void)
@@ -67,11 +67,6 @@ void mmn_pending_add(struct callback_head *head)
 struct callback_head *mmn_pending_take_all(void)
 {
 	return (struct callback_head *)llist_del_all(&pending);
-}
-
-bool mmn_pending_is_empty(void)
-{
-	return llist_empty(&pending);
 }
 
 int mmn_srcu_down_read(struct srcu_struct *domain)

@@ -24,7 +24,6 @@ struct wait_queue_head *mmn_monitor_queue(void);
 /* linux/llist.h, for heads whose first word is theirs. */
 void mmn_pending_add(struct callback_head *head);
 struct callback_head *mmn_pending_take_all(void);
-bool mmn_pending_is_empty(void);
 
 /* linux/srcu.h: a section that another task ends. */
 int mmn_srcu_down_read(struct srcu_struct *domain);
