@@ -144,15 +144,19 @@ TEST_F(mm_lock, the_same_anon_vmas_in_opposite_order)
 		EXPECT_EQ(0, child_wait(children[i]));
 }
 
-/* Many VMAs of one file and one anon_vma: each lock is taken once, not twice. */
+/* Many VMAs of few files and one anon_vma: each lock is taken once, not twice. */
 TEST_F(mm_lock, one_lock_behind_many_vmas)
 {
-	int file = memory_file(64, 0), huge;
+	int files[4], huge;
 	char *anon = area_map(64);
 
+	for (int i = 0; i < 4; i++)
+		files[i] = memory_file(64, 0);
+	/* Repeats follow each other for the first half, and then do not. */
 	for (int i = 0; i < 64; i++)
 		ASSERT_NE(MAP_FAILED, mmap(NULL, PAGE, PROT_READ,
-					   i % 2 ? MAP_SHARED : MAP_PRIVATE, file,
+					   i % 2 ? MAP_SHARED : MAP_PRIVATE,
+					   files[i < 32 ? 0 : i % 4],
 					   (63 - i) * PAGE));
 	for (int i = 0; i < 64; i += 2)
 		ASSERT_DONE(mprotect(anon + i * PAGE, PAGE, PROT_READ));
@@ -167,7 +171,8 @@ TEST_F(mm_lock, one_lock_behind_many_vmas)
 		ASSERT_DONE(mnt_unregister(self->fd, 0));
 	}
 	/* Both kinds of lock are free again. */
-	ASSERT_DONE(ftruncate(file, 0));
+	for (int i = 0; i < 4; i++)
+		ASSERT_DONE(ftruncate(files[i], 0));
 	ASSERT_DONE(ftruncate(huge, 0));
 	ASSERT_DONE(munmap(anon, 64 * PAGE));
 }
@@ -241,6 +246,9 @@ static void register_while_held(void *arg)
 		_exit(2);
 	if (mnt_state(it->fd, 0).subscriptions != 1)
 		_exit(3);
+	/* Takes the file's lock, also from one who has it already. */
+	if (munmap(it->area, PAGE))
+		_exit(5);
 	if (mnt_register(it->fd, 1, MNT_RANGE, 0) ||
 	    mnt_state(it->fd, 0).subscriptions != 2)
 		_exit(4);
