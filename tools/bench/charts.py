@@ -64,7 +64,7 @@ def _grid(first, last, position, height, unit):
         x = round(position(10 ** power), 1)
         yield (f'<line x1="{x}" y1="{_TOP - 6}" x2="{x}" y2="{height - _BOTTOM}" '
                'stroke="#dddddd"/>')
-        yield _text(x, height - _BOTTOM + 16, f"{10.0 ** power:,.10g}",
+        yield _text(x, height - _BOTTOM + 16, f"{10 ** power:,}",
                     'text-anchor="middle" font-size="10" fill="#555555"')
     yield _text(_WIDTH - 12, height - 2, f"{unit} (logarithmic)",
                 'text-anchor="end" font-size="10" fill="#555555"')

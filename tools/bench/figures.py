@@ -120,4 +120,6 @@ HEADING = f"{'':62} {'C':>12} {'Rust':>12} {'ratio':>8} {'floor':>10} {'spread':
 def number(value):
     if value is None:
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}"
+    if abs(value) >= 1000 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
