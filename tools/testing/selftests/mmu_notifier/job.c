@@ -244,6 +244,11 @@ bool c_serves(void)
 	return first_char(PATCH "enabled") != '1';
 }
 
+bool rust_serves_alone(void)
+{
+	return first_char("/sys/module/mmu_notifier_rust/parameters/mode") == 'n';
+}
+
 void note(const char *format, ...)
 {
 	va_list list;

@@ -118,6 +118,8 @@ int child_wait(pid_t child);
 
 /* Which core this task runs in, by the word of its livepatch interface. */
 bool c_serves(void);
+/* Whether it is Rust for all tasks, in native mode. */
+bool rust_serves_alone(void);
 
 /* A line of its own in the log, for measured values. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
