@@ -74,13 +74,13 @@ def about(args):
             "rounds": args.rounds}
 
 
-def native(out):
+def native():
     """The figures at native speed, of a tool of their own that writes native.json."""
     tool = TOP / "tools/bench/native.py"
     if not tool.exists():
         return []
     subprocess.run([sys.executable, tool], check=True)
-    return json.loads((out / "native.json").read_text())["figures"]
+    return json.loads((project.RESULTS / "native.json").read_text())["figures"]
 
 
 def main():
@@ -94,7 +94,7 @@ def main():
     found = table.figures()
     whole = {*args.names} == {*_NAMES}
     if whole:
-        found += native(args.out)
+        found += native()
     path = args.out / ("bench.json" if whole else "bench.selected.json")
     figures.write(path, about(args), found)
     print(figures.HEADING)
