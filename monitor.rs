@@ -16,7 +16,7 @@
 //!
 //! C waits for the kernel's domain, which native readers do not enter. So when the module becomes
 //! compatible it enters that domain for them, before any task can be in C, and leaves it when the
-//! last of them has left its slot and all that was put has been freed.
+//! last of them has left its slot and what they put has been freed.
 
 use core::cell::UnsafeCell;
 use kernel::{
@@ -179,8 +179,8 @@ impl StandIn {
         Self(srcu::Global::get().down_read())
     }
 
-    /// Has it left as soon as everybody who is in a slot now has left, and all that was put has
-    /// been freed.
+    /// Has it left as soon as everybody who is in a slot now has left, and what they put has been
+    /// freed.
     pub(crate) fn leave_later(self) {
         // The change of mode comes before the look at the slots of the pass that takes the request,
         // be it this one or an earlier one that no pass has taken yet.
