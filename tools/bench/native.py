@@ -35,7 +35,8 @@ def figure(scene, runs):
     result = {"name": scene.call, "params": scene.params, "unit": "ns", "method": "native"}
     for core, times in zip(CORES, zip(*rounds)):
         result[core] = round(statistics.median(times), 2)
-    return result | {"ratio": round(middle, 3), "spread": [round(low, 3), round(high, 3)],
+    return result | {"ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)],
+                     "spread": round((max(by_run) - min(by_run)) / middle, 4),
                      "by_run": [round(ratio, 3) for ratio in by_run],
                      "least": {core: round(time, 2) for core, time in least.items()},
                      "ratio_of_least": round(least["rust"] / least["c"], 3),
@@ -60,7 +61,7 @@ def table(figures):
                       "quartiles", *(f"i({core})" for core in CORES))
     for row in figures:
         params = " ".join(f"{name}={value}" for name, value in row["params"].items())
-        low, high = row["spread"]
+        low, high = row["quartiles"]
         counts = row.get("instructions", {})
         yield form.format(row["name"], params, *(row[core] for core in CORES), row["ratio"],
                           f"({row['ratio_of_least']})", f"{low:.3f}..{high:.3f}",
@@ -88,8 +89,8 @@ def verify(kernel, tracer, scenes):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="*", help="the scenes like this: start_end-1, '*-64'")
-    parser.add_argument("--seconds", type=float, default=0.7, help="of each scene in a run")
-    parser.add_argument("--runs", type=int, default=building.LAYOUTS, help="of each scene")
+    parser.add_argument("--seconds", type=float, default=0.4, help="of each scene in a run")
+    parser.add_argument("--runs", type=int, default=2 * building.LAYOUTS, help="of each scene")
     parser.add_argument("--trace", action="store_true",
                         help="count the instructions of a call by function, measure nothing")
     parser.add_argument("--listing", action="store_true", help="with --trace: list them as well")
