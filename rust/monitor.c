@@ -57,11 +57,15 @@ struct wait_queue_head *mmn_monitor_queue(void)
 	return &passed;
 }
 
-/* A head's first word is the link of a list like this one. */
+/*
+ * A head's first word is the link of a list like this one. The pass comes with
+ * the next tick: to wake a worker at once would cost the caller more than all
+ * the rest, and others may put meanwhile.
+ */
 void mmn_pending_add(struct callback_head *head)
 {
 	if (llist_add((struct llist_node *)head, &pending))
-		mmn_monitor_kick();
+		mod_delayed_work(queue, &work, 1);
 }
 
 struct callback_head *mmn_pending_take_all(void)
@@ -149,7 +153,7 @@ static int stuck_after_set(const char *val, const struct kernel_param *kp)
 {
 	int ret = param_set_uint(val, kp);
 
-	/* At load there is no monitor yet. */
+	/* At load there is no monitor yet, and in the end none any more. */
 	if (!ret && queue)
 		mmn_monitor_kick();
 	return ret;
