@@ -42,15 +42,23 @@ def _drawn(found):
     def params(figure):
         return figure["params"]
 
+    counted = [figure for figure in found if figure["method"] != "native"]
+    native = [figure for figure in found if figure["method"] == "native"]
+
     return {
+        "native": _chart(
+            [f for f in native if f["c"] < 1000], "Native speed", "ns",
+            lambda f: True,
+            lambda f: f"{f['name']}, {params(f)['subscriptions']}" if "subscriptions" in params(f)
+            else f"{params(f)['intervals']} intervals, overlapping: {params(f)['overlapping']}"),
         "hooks": _chart(
-            sorted(found, key=lambda f: f["name"] not in _HOOKS or _HOOKS.index(f["name"])),
+            sorted(counted, key=lambda f: f["name"] not in _HOOKS or _HOOKS.index(f["name"])),
             "A call of each hook, with plain subscriptions", "instructions",
             lambda f: f["name"] in _HOOKS and "subscriptions" in params(f)
             and params(f)["path"] != "inline",
             lambda f: f"{f['name']}, {params(f)['subscriptions']}"),
         "intervals": _chart(
-            found, "start + end, with interval subscriptions", "instructions",
+            counted, "start + end, with interval subscriptions", "instructions",
             lambda f: f["name"] == "start_end" and "intervals" in params(f),
             lambda f: f"{params(f)['intervals']}, overlapping: {params(f)['overlapping']}"),
         "registration": _chart(
