@@ -127,9 +127,10 @@ pub(crate) fn init() -> Result {
     for _ in 0..slots::count() {
         seen.push_within_capacity(None).map_err(|_| ENOMEM)?;
     }
-    // SAFETY: Called once.
-    to_result(unsafe { ffi::mmn_monitor_init() })?;
+    // Before the work item can run: from then on, writing to `stuck_after` has it do so.
     state.seen = seen;
+    // SAFETY: Called once.
+    to_result(unsafe { ffi::mmn_monitor_init() }).inspect_err(|_| state.seen = KVVec::new())?;
     // SAFETY: The work item is there.
     unsafe { ffi::mmn_monitor_kick() };
     Ok(())

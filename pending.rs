@@ -3,8 +3,8 @@
 //! Subscriptions that were put, and are freed once no reader can have them any more.
 //!
 //! While the module is compatible SRCU frees them, as in C. In native mode they are pending here,
-//! and [`crate::monitor`] frees them: in a state where waiting would be allowed, a reader that is
-//! stuck in one address space must not hold up what was put in another.
+//! and [`crate::monitor`] frees them: it waits for nobody, so that a reader that is stuck in one
+//! address space does not hold up what was put in another.
 
 use core::ptr::{
     self,

@@ -66,7 +66,7 @@ const SPARE: usize = 64;
 struct Line(UnsafeCell<ffi::mmn_slots>);
 
 // SAFETY: What is in it is accessed by untorn loads and stores, and written to by the owner only,
-// which a claim makes sure that there is one of.
+// which a claim makes sure that there is one of; `NOWHERE` is written to by many, and means nothing.
 unsafe impl Sync for Line {}
 
 /// Nobody in it.
