@@ -4,12 +4,13 @@
 
 PYTHON := python3
 
-export KVER KDIR SUITES BENCH
+export KVER KDIR SUITES BENCH KERNELS CORES KERNEL CORE BREAK JOBS
 
 .NOTPARALLEL:
-.PHONY: all module samples programs doc setup upgrade demo check shell \
-	bench mutants torture torture-suppressed fmt-check lint clean distclean help \
-	bootstrap packaged known
+.PHONY: all module samples programs doc patches setup upgrade demo check \
+	shell models kunit kunit-mutants bench mutants torture torture-suppressed \
+	fmt-check lint clean distclean help compare bootstrap packaged known \
+	upstream check-debug stress deb session
 
 all: module samples $(if $(KDIR),,programs)
 
@@ -19,8 +20,17 @@ module: $(if $(KDIR),,setup)
 samples: $(if $(KDIR),,setup)
 	@$(PYTHON) tools/build/samples.py
 
-doc: $(if $(KDIR),,setup)
+doc: setup
 	@$(PYTHON) tools/build/doc.py
+
+patches: setup
+	@$(PYTHON) tools/build/patches.py
+
+session: packaged all
+	@$(PYTHON) tools/demo/session.py
+
+deb: packaged setup
+	@$(PYTHON) tools/package/deb.py
 
 programs: setup
 	@$(PYTHON) tools/build/programs.py
@@ -37,6 +47,14 @@ demo: packaged all
 check: packaged known all
 	@$(PYTHON) tools/testing/check.py
 
+models: setup
+	@$(PYTHON) tools/testing/check.py models
+
+# Its kernels are built from the source; nothing is built for the packaged one.
+check-debug: packaged bootstrap
+	@$(PYTHON) tools/setup/setup.py --unpack
+	@$(PYTHON) tools/testing/debug/check_debug.py
+
 shell: packaged all
 	@$(PYTHON) tools/guest/shell.py
 
@@ -46,11 +64,26 @@ bench: packaged all
 mutants: packaged all
 	@$(PYTHON) tools/testing/mutants.py
 
+kunit: setup
+	@$(PYTHON) tools/testing/kunit/run.py
+
+kunit-mutants: setup
+	@$(PYTHON) tools/testing/kunit/mutants.py
+
 torture: packaged all
 	@$(PYTHON) tools/testing/torture/run.py
 
 torture-suppressed: packaged all
 	@$(PYTHON) tools/testing/torture/suppressed.py
+
+compare: packaged all
+	@$(PYTHON) tools/testing/compare/compare.py
+
+upstream: packaged all
+	@$(PYTHON) tools/testing/upstream/run.py
+
+stress: packaged all
+	@$(PYTHON) tools/testing/stress/run.py
 
 fmt-check: setup
 	@$(PYTHON) tools/build/style.py fmt

@@ -13,7 +13,10 @@
 //!   is counted. It takes hundreds of callbacks that are asleep at once. Nothing that was put is
 //!   freed meanwhile.
 
-use core::ffi::c_void;
+use core::{
+    ffi::c_void,
+    ptr, //
+};
 use kernel::{
     bindings,
     ffi::{
@@ -21,23 +24,25 @@ use kernel::{
         c_ulong, //
     },
     processor::cpu_relax,
-    sync::{
-        atomic::{
-            ordering::{
-                Acquire,
-                Full,
-                Release, //
-            },
-            Atomic, //
+    sync::atomic::{
+        ordering::{
+            Acquire,
+            Full,
+            Release, //
         },
-        barrier::smp_mb, //
+        Atomic, //
     },
     task::might_sleep,
     types::NotThreadSafe, //
 };
 
 use crate::{
+    ffi,
     mode,
+    observe::{
+        self,
+        Wait, //
+    },
     slots::{
         self,
         Claim,
@@ -45,6 +50,7 @@ use crate::{
         Slot, //
     },
     srcu,
+    ticks::HZ,
     waiting::Waiting, //
 };
 
@@ -60,6 +66,26 @@ static CROWDED: Atomic<usize> = Atomic::<usize>::new(0);
 /// before, as for [`slots::for_each`].
 pub(crate) fn is_crowded() -> bool {
     CROWDED.load(Acquire) != 0
+}
+
+/// Tells lockdep, which knows nothing of slots, what SRCU would.
+macro_rules! tell_lockdep {
+    ($what:ident) => {
+        #[cfg(CONFIG_DEBUG_LOCK_ALLOC)]
+        // SAFETY: No preconditions; each acquire has its release.
+        unsafe {
+            crate::ffi::$what()
+        };
+    };
+}
+
+/// Tells lockdep that the caller may wait for a section of any domain.
+///
+/// There is one map for all domains: callbacks of two address spaces that each waited for the
+/// other's would wait for ever.
+#[inline(always)]
+pub(crate) fn assert_may_wait() {
+    tell_lockdep!(mmn_domain_sync);
 }
 
 /// The domain of an address space.
@@ -80,7 +106,8 @@ impl Domain {
     /// Context: any but NMI. The section may sleep if its surroundings may.
     #[inline(always)]
     pub(crate) fn read(self) -> Section {
-        match Claim::first(self.0) {
+        tell_lockdep!(mmn_domain_acquire);
+        let section = match Claim::first(self.0) {
             // INVARIANT: The slot is somewhere.
             Some(slot) if mode::is_native() => Section {
                 slot,
@@ -88,7 +115,31 @@ impl Domain {
                 _not_send: NotThreadSafe,
             },
             slot => self.read_another_way(slot),
+        };
+        // It may call nothing, and is not to be blamed for what another has called.
+        section.note(ptr::null());
+        section
+    }
+
+    /// Enters a section, if the first slot is free and nothing else has to be heeded: neither
+    /// [`crate::mode`] nor [`crate::observe`].
+    ///
+    /// The slot still says what another has called: to call [`Section::note`] is the caller's.
+    ///
+    /// Pins and context: as for [`Domain::read`].
+    #[inline(always)]
+    pub(crate) fn read_plain(self) -> Option<Section> {
+        let slot = Claim::first(self.0)?;
+        if !mode::is_plain() {
+            return None;
         }
+        tell_lockdep!(mmn_domain_acquire);
+        // INVARIANT: The slot is somewhere.
+        Some(Section {
+            slot,
+            global: None,
+            _not_send: NotThreadSafe,
+        })
     }
 
     /// Enters a section for which a slot is not enough, or has to be looked for.
@@ -114,8 +165,9 @@ impl Domain {
     #[inline(never)]
     pub(crate) fn synchronize(self) -> GracePeriod {
         might_sleep();
+        assert_may_wait();
         // Pairs with the claim of a slot, with `CROWDED`'s increment, and with a change of mode.
-        smp_mb(Full);
+        ffi::smp_mb();
         slots::for_each(|_, slot| self.wait_for(slot));
         // The mode is looked at after all unlinking: a reader in C that begins once it has changed
         // does not find what was unlinked.
@@ -123,6 +175,14 @@ impl Domain {
             srcu::Global::get().synchronize();
         }
         GracePeriod(())
+    }
+
+    /// As [`Domain::synchronize`], and tells observers.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn synchronize_observed(self) -> GracePeriod {
+        let _told = Wait::begin(self.0);
+        self.synchronize()
     }
 
     /// Waits until the reader that is in a slot now, if it is one of this domain, has left.
@@ -137,10 +197,13 @@ impl Domain {
             cpu_relax();
         }
         let _seen = Waiting::announce(self.0);
+        if observe::is_on() {
+            observe::tell_of_reader(slot, reader);
+        }
         let mut waited: c_ulong = 0;
         while slot.is_still_of(reader) {
             // An eighth of what it has taken so far, and a tenth of a second at most.
-            let pause = (waited / 8).clamp(1, (bindings::HZ / 10) as c_ulong);
+            let pause = (waited / 8).clamp(1, HZ / 10);
             // SAFETY: May sleep, by this function's context.
             unsafe { bindings::schedule_timeout_uninterruptible(pause as c_long) };
             waited = waited.wrapping_add(pause);
@@ -180,6 +243,7 @@ impl Drop for Section {
             // SAFETY: By the type invariant.
             unsafe { leave_global(index, self.slot.is_nowhere()) };
         }
+        tell_lockdep!(mmn_domain_release);
         // And then the slot is given back.
     }
 }
@@ -198,3 +262,7 @@ unsafe fn leave_global(index: srcu::Index, crowded: bool) {
         CROWDED.fetch_sub(1, Release);
     }
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/domain.rs"]
+mod tests;

@@ -2,19 +2,14 @@
 
 //! What the project's own C offers, and locks and memory accesses in the kernel's terms.
 //!
-//! The kernel crate's own are calls out of line, of functions that often call another.
+//! The kernel crate's own are calls out of line, of functions that often call another; and those
+//! for barriers and grace periods are not the same in each series of the kernel.
 
 use core::sync::atomic::{
     compiler_fence,
     Ordering, //
 };
-use kernel::{
-    bindings,
-    sync::barrier::{
-        smp_mb,
-        Full, //
-    }, //
-};
+use kernel::bindings;
 
 /// Declarations generated from `rust/bindings_helper.h`.
 #[allow(
@@ -63,6 +58,7 @@ pub(crate) unsafe fn write_once<T: Copy>(ptr: *mut T, value: T) {
 /// # Safety
 ///
 /// As for [`read_once`].
+#[cfg(any(MODULE, CONFIG_MMU_NOTIFIER_KUNIT_TEST))]
 #[inline(always)]
 pub(crate) unsafe fn load_acquire<T: Copy>(ptr: *const T) -> T {
     // SAFETY: By this function's own requirements.
@@ -71,7 +67,7 @@ pub(crate) unsafe fn load_acquire<T: Copy>(ptr: *const T) -> T {
     if cfg!(CONFIG_X86) {
         compiler_fence(Ordering::Acquire);
     } else {
-        smp_mb(Full);
+        smp_mb();
     }
     value
 }
@@ -88,10 +84,33 @@ pub(crate) unsafe fn store_release<T: Copy>(ptr: *mut T, value: T) {
     if cfg!(CONFIG_X86) {
         compiler_fence(Ordering::Release);
     } else {
-        smp_mb(Full);
+        smp_mb();
     }
     // SAFETY: By this function's own requirements.
     unsafe { write_once(ptr, value) };
+}
+
+/// `smp_mb()`: a full barrier.
+#[inline]
+pub(crate) fn smp_mb() {
+    // SAFETY: It may be called anywhere.
+    unsafe { bindings::smp_mb() };
+}
+
+/// `smp_rmb()`: loads before it come before loads after it.
+#[inline]
+pub(crate) fn smp_rmb() {
+    // SAFETY: It may be called anywhere.
+    unsafe { bindings::smp_rmb() };
+}
+
+/// `synchronize_rcu()`: waits until all RCU sections that have begun are over.
+///
+/// Context: may sleep; not within such a section.
+#[cfg(any(MODULE, CONFIG_MMU_NOTIFIER_KUNIT_TEST))]
+pub(crate) fn synchronize_rcu() {
+    // SAFETY: By the context above it can but wait for others.
+    unsafe { bindings::synchronize_rcu() };
 }
 
 /// `spin_lock()`.

@@ -19,19 +19,40 @@ use kernel::{
     warn_on, //
 };
 
-#[cfg(CONFIG_DEBUG_ATOMIC_SLEEP)]
-use crate::ffi;
 use crate::{
     domain::{
         Domain,
         Section, //
     },
+    ffi,
+    observe,
     range::Range,
     subscriptions::{
         Subscription,
         Subscriptions, //
-    },
+    }, //
 };
+
+/// Runs a walk in a section of a domain.
+///
+/// It is there twice: for when nothing is to be heeded, which costs the hooks that are called most
+/// no more than to find that out, and for all other times.
+macro_rules! in_section {
+    ($domain:expr, $walk:ident($($arg:expr),*)) => {{
+        let domain = $domain;
+        match domain.read_plain() {
+            Some(section) => $walk::<false>(&section, $($arg),*),
+            None => in_any_section(domain, |section| $walk::<true>(section, $($arg),*)),
+        }
+    }};
+}
+
+#[cold]
+#[inline(never)]
+fn in_any_section<R>(domain: Domain, walk: impl FnOnce(&Section) -> R) -> R {
+    let section = domain.read();
+    walk(&section)
+}
 
 /// Calls every `release`, then empties the list.
 ///
@@ -46,22 +67,35 @@ pub(crate) fn release(subscriptions: &Subscriptions, mm: &Mm) {
     {
         let section = domain.read();
         for subscription in subscriptions.iter(&section) {
-            call_release(subscription, mm, &section);
+            call_release::<true>(subscription, mm, &section);
         }
         subscriptions.lock().unlink_all();
     }
     // No page is freed before a `release` that an unregister began has returned.
-    let _ = domain.synchronize();
+    let _ = domain.synchronize_observed();
 }
 
 /// Calls `release`, where the driver has one.
 ///
 /// Context: in a section of the list's domain; sleeps.
-pub(crate) fn call_release(subscription: Subscription<'_>, mm: &Mm, section: &Section) {
+#[inline(always)]
+pub(crate) fn call_release<const OBSERVED: bool>(
+    subscription: Subscription<'_>,
+    mm: &Mm,
+    section: &Section,
+) {
     if let Some(release) = subscription.ops().release {
         section.note(release as *const c_void);
-        // SAFETY: Both are valid; the driver's callback takes just these.
-        unsafe { release(subscription.as_ptr(), mm.as_raw()) };
+        observe::call::<OBSERVED, _>(
+            subscription.key(),
+            // SAFETY: Both are valid; the driver's callback takes just these.
+            || unsafe { release(subscription.as_ptr(), mm.as_raw()) },
+            // SAFETY: `mm` is valid, and the others are not looked into.
+            |(), time| unsafe {
+                let release = release as *const c_void;
+                ffi::mmn_trace_release(mm.as_raw(), subscription.key(), release, time)
+            },
+        );
     }
 }
 
@@ -74,13 +108,36 @@ pub(crate) fn clear_flush_young(
     start: c_ulong,
     end: c_ulong,
 ) -> bool {
-    let section = Domain::of(mm.as_raw()).read();
+    in_section!(
+        Domain::of(mm.as_raw()),
+        walk_clear_flush_young(subscriptions, mm, start, end)
+    )
+}
+
+#[inline(always)]
+fn walk_clear_flush_young<const OBSERVED: bool>(
+    section: &Section,
+    subscriptions: &Subscriptions,
+    mm: &Mm,
+    start: c_ulong,
+    end: c_ulong,
+) -> bool {
     let mut young = false;
-    for subscription in subscriptions.iter(&section) {
+    for subscription in subscriptions.iter(section) {
         if let Some(clear_flush_young) = subscription.ops().clear_flush_young {
-            section.note(clear_flush_young as *const c_void);
-            // SAFETY: Both are valid; the driver's callback takes just these.
-            young |= unsafe { clear_flush_young(subscription.as_ptr(), mm.as_raw(), start, end) };
+            let callback = clear_flush_young as *const c_void;
+            section.note(callback);
+            let key = subscription.key();
+            young |= observe::call::<OBSERVED, _>(
+                key,
+                // SAFETY: Both are valid; the driver's callback takes just these.
+                || unsafe { clear_flush_young(subscription.as_ptr(), mm.as_raw(), start, end) },
+                // SAFETY: `mm` is valid, and the others are not looked into.
+                |young, time| unsafe {
+                    let mm = mm.as_raw();
+                    ffi::mmn_trace_clear_flush_young(mm, key, callback, start, end, young, time)
+                },
+            );
         }
     }
     young
@@ -95,13 +152,36 @@ pub(crate) fn clear_young(
     start: c_ulong,
     end: c_ulong,
 ) -> bool {
-    let section = Domain::of(mm.as_raw()).read();
+    in_section!(
+        Domain::of(mm.as_raw()),
+        walk_clear_young(subscriptions, mm, start, end)
+    )
+}
+
+#[inline(always)]
+fn walk_clear_young<const OBSERVED: bool>(
+    section: &Section,
+    subscriptions: &Subscriptions,
+    mm: &Mm,
+    start: c_ulong,
+    end: c_ulong,
+) -> bool {
     let mut young = false;
-    for subscription in subscriptions.iter(&section) {
+    for subscription in subscriptions.iter(section) {
         if let Some(clear_young) = subscription.ops().clear_young {
-            section.note(clear_young as *const c_void);
-            // SAFETY: Both are valid; the driver's callback takes just these.
-            young |= unsafe { clear_young(subscription.as_ptr(), mm.as_raw(), start, end) };
+            let callback = clear_young as *const c_void;
+            section.note(callback);
+            let key = subscription.key();
+            young |= observe::call::<OBSERVED, _>(
+                key,
+                // SAFETY: Both are valid; the driver's callback takes just these.
+                || unsafe { clear_young(subscription.as_ptr(), mm.as_raw(), start, end) },
+                // SAFETY: `mm` is valid, and the others are not looked into.
+                |young, time| unsafe {
+                    let mm = mm.as_raw();
+                    ffi::mmn_trace_clear_young(mm, key, callback, start, end, young, time)
+                },
+            );
         }
     }
     young
@@ -111,13 +191,35 @@ pub(crate) fn clear_young(
 ///
 /// Context: atomic.
 pub(crate) fn test_young(subscriptions: &Subscriptions, mm: &Mm, address: c_ulong) -> bool {
-    let section = Domain::of(mm.as_raw()).read();
+    in_section!(
+        Domain::of(mm.as_raw()),
+        walk_test_young(subscriptions, mm, address)
+    )
+}
+
+#[inline(always)]
+fn walk_test_young<const OBSERVED: bool>(
+    section: &Section,
+    subscriptions: &Subscriptions,
+    mm: &Mm,
+    address: c_ulong,
+) -> bool {
     // Not `Iterator::any`, to keep the guard plainly around the calls.
-    for subscription in subscriptions.iter(&section) {
+    for subscription in subscriptions.iter(section) {
         if let Some(test_young) = subscription.ops().test_young {
-            section.note(test_young as *const c_void);
-            // SAFETY: Both are valid; the driver's callback takes just these.
-            if unsafe { test_young(subscription.as_ptr(), mm.as_raw(), address) } {
+            let callback = test_young as *const c_void;
+            section.note(callback);
+            let key = subscription.key();
+            let young = observe::call::<OBSERVED, _>(
+                key,
+                // SAFETY: Both are valid; the driver's callback takes just these.
+                || unsafe { test_young(subscription.as_ptr(), mm.as_raw(), address) },
+                // SAFETY: `mm` is valid, and the others are not looked into.
+                |young, time| unsafe {
+                    ffi::mmn_trace_test_young(mm.as_raw(), key, callback, address, young, time)
+                },
+            );
+            if young {
                 return true;
             }
         }
@@ -137,32 +239,54 @@ pub(crate) fn test_young(subscriptions: &Subscriptions, mm: &Mm, address: c_ulon
 ///
 /// Context: sleeps if the range is blockable.
 pub(crate) fn invalidate_range_start(subscriptions: &Subscriptions, range: Range<'_>) -> c_int {
-    let section = Domain::of(range.mm()).read();
+    in_section!(
+        Domain::of(range.mm()),
+        walk_range_start(subscriptions, range)
+    )
+}
+
+#[inline(always)]
+fn walk_range_start<const OBSERVED: bool>(
+    section: &Section,
+    subscriptions: &Subscriptions,
+    range: Range<'_>,
+) -> c_int {
     let mut result = 0;
-    for subscription in subscriptions.iter(&section) {
+    for subscription in subscriptions.iter(section) {
         let Some(start) = subscription.ops().invalidate_range_start else {
             continue;
         };
-        section.note(start as *const c_void);
-        let ret = blockable_as(range, || {
-            // SAFETY: Both are valid; the driver's callback takes just these.
-            unsafe { start(subscription.as_ptr(), range.as_ptr()) }
-        });
+        let callback = start as *const c_void;
+        section.note(callback);
+        let ret = observe::call::<OBSERVED, _>(
+            subscription.key(),
+            || {
+                blockable_as(range, || {
+                    // SAFETY: Both are valid; the driver's callback takes just these.
+                    unsafe { start(subscription.as_ptr(), range.as_ptr()) }
+                })
+            },
+            // SAFETY: The range is valid, and the others are not looked into.
+            |ret, time| unsafe {
+                let key = subscription.key();
+                ffi::mmn_trace_range_start(range.as_ptr(), key, callback, ret, time)
+            },
+        );
         if ret != 0 {
-            warn_of_refusal(subscription, ret, range);
-            result = ret;
+            result = refused(subscription, ret, range, result);
         }
     }
     if result != 0 {
-        end_what_was_refused(&section, range);
+        end_what_was_refused(section, range);
     }
     result
 }
 
-/// Says who refused, and warns if it must not have.
+/// Says who refused, and warns if it must not have. Returns what the range comes to, which was
+/// `result` before.
 #[cold]
 #[inline(never)]
-fn warn_of_refusal(subscription: Subscription<'_>, ret: c_int, range: Range<'_>) {
+fn refused(subscription: Subscription<'_>, ret: c_int, range: Range<'_>, result: c_int) -> c_int {
     let ops = subscription.ops();
     let start = ops
         .invalidate_range_start
@@ -170,6 +294,13 @@ fn warn_of_refusal(subscription: Subscription<'_>, ret: c_int, range: Range<'_>)
     report_failed_start(start, ret, range);
     warn_on!(range.blockable() || ret != EAGAIN.to_errno());
     warn_on!(ops.invalidate_range_end.is_some());
+    // The VM goes on with a range that is blockable whatever is said here, and ends it: an end that
+    // came of this would be a second one.
+    if range.blockable() {
+        result
+    } else {
+        ret
+    }
 }
 
 /// Calls every `invalidate_range_end` of a range that one has refused.
@@ -181,24 +312,50 @@ fn end_what_was_refused(section: &Section, range: Range<'_>) {
     for subscription in subscriptions.iter(section) {
         if let Some(end) = subscription.ops().invalidate_range_end {
             section.note(end as *const c_void);
-            // SAFETY: Both are valid; the driver's callback takes just these.
-            unsafe { end(subscription.as_ptr(), range.as_ptr()) };
+            observe::call::<true, _>(
+                subscription.key(),
+                // SAFETY: Both are valid; the driver's callback takes just these.
+                || unsafe { end(subscription.as_ptr(), range.as_ptr()) },
+                |(), time| tell_of_end(subscription, range, time),
+            );
         }
     }
+}
+
+/// Tells observers that an `invalidate_range_end` has returned.
+fn tell_of_end(subscription: Subscription<'_>, range: Range<'_>, time: u64) {
+    let end = subscription.ops().invalidate_range_end;
+    let callback = end.map_or(null(), |end| end as *const c_void);
+    // SAFETY: The range is valid, and the others are not looked into.
+    unsafe { ffi::mmn_trace_range_end(range.as_ptr(), subscription.key(), callback, time) };
 }
 
 /// Calls every `invalidate_range_end`.
 ///
 /// Context: sleeps if the range is blockable.
 pub(crate) fn invalidate_range_end(subscriptions: &Subscriptions, range: Range<'_>) {
-    let section = Domain::of(range.mm()).read();
-    for subscription in subscriptions.iter(&section) {
+    in_section!(Domain::of(range.mm()), walk_range_end(subscriptions, range))
+}
+
+#[inline(always)]
+fn walk_range_end<const OBSERVED: bool>(
+    section: &Section,
+    subscriptions: &Subscriptions,
+    range: Range<'_>,
+) {
+    for subscription in subscriptions.iter(section) {
         if let Some(end) = subscription.ops().invalidate_range_end {
             section.note(end as *const c_void);
-            blockable_as(range, || {
-                // SAFETY: Both are valid; the driver's callback takes just these.
-                unsafe { end(subscription.as_ptr(), range.as_ptr()) }
-            });
+            observe::call::<OBSERVED, _>(
+                subscription.key(),
+                || {
+                    blockable_as(range, || {
+                        // SAFETY: Both are valid; the driver's callback takes just these.
+                        unsafe { end(subscription.as_ptr(), range.as_ptr()) }
+                    })
+                },
+                |(), time| tell_of_end(subscription, range, time),
+            );
         }
     }
 }
@@ -212,12 +369,34 @@ pub(crate) fn arch_invalidate_secondary_tlbs(
     start: c_ulong,
     end: c_ulong,
 ) {
-    let section = Domain::of(mm.as_raw()).read();
-    for subscription in subscriptions.iter(&section) {
+    in_section!(
+        Domain::of(mm.as_raw()),
+        walk_secondary_tlbs(subscriptions, mm, start, end)
+    )
+}
+
+#[inline(always)]
+fn walk_secondary_tlbs<const OBSERVED: bool>(
+    section: &Section,
+    subscriptions: &Subscriptions,
+    mm: &Mm,
+    start: c_ulong,
+    end: c_ulong,
+) {
+    for subscription in subscriptions.iter(section) {
         if let Some(invalidate) = subscription.ops().arch_invalidate_secondary_tlbs {
-            section.note(invalidate as *const c_void);
-            // SAFETY: Both are valid; the driver's callback takes just these.
-            unsafe { invalidate(subscription.as_ptr(), mm.as_raw(), start, end) };
+            let callback = invalidate as *const c_void;
+            section.note(callback);
+            let key = subscription.key();
+            observe::call::<OBSERVED, _>(
+                key,
+                // SAFETY: Both are valid; the driver's callback takes just these.
+                || unsafe { invalidate(subscription.as_ptr(), mm.as_raw(), start, end) },
+                // SAFETY: `mm` is valid, and the others are not looked into.
+                |(), time| unsafe {
+                    ffi::mmn_trace_secondary_tlbs(mm.as_raw(), key, callback, start, end, time)
+                },
+            );
         }
     }
 }
@@ -251,3 +430,7 @@ fn report_failed_start(callback: *const c_void, ret: c_int, range: Range<'_>) {
         )
     };
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/hlist.rs"]
+mod tests;

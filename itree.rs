@@ -55,9 +55,16 @@ use kernel::{
 };
 
 use crate::{
+    account,
+    age,
     ffi,
     mm,
     mode,
+    observe::{
+        self,
+        Wait, //
+    },
+    passes::FinishPasses,
     range::Range,
     seq::Seq,
     slots::{
@@ -171,8 +178,8 @@ fn open_tree(subscriptions: &Subscriptions, mut locked: Locked<'_>) {
     locked.set_seq(ended);
     apply_deferred(&mut locked);
     // Who waits here is queued before it looks at the sequence under this lock. In C some look at
-    // it without, so they are woken as C does. (Between a change of mode and the first task in C,
-    // the kernel's text is patched, which no processor outruns.)
+    // it without, so they are woken as C does. (A change of mode waits for an RCU grace period
+    // before the first task is in C, hence for who has looked at the mode under the lock.)
     let queue = subscriptions.wait_queue();
     // SAFETY: The queue is initialised and lives as long as `subscriptions`.
     let sleepers = !mode::is_native() || unsafe { has_sleeper(queue) };
@@ -193,12 +200,16 @@ fn apply_deferred(locked: &mut Locked<'_>) {
         while let Some(item) = NonNull::new((*locked.deferred()).first) {
             let sub = container_of!(item.as_ptr(), IntervalSub, deferred_item);
             let node = &raw mut (*sub).interval_tree;
-            if is_in_tree(node) {
+            let is_removed = is_in_tree(node);
+            if is_removed {
                 bindings::interval_tree_remove(node, tree);
             } else {
                 bindings::interval_tree_insert(node, tree);
             }
             ffi::mmn_hlist_del(item.as_ptr());
+            if !is_removed {
+                (*sub).deferred_item.next = age::now();
+            }
         }
     }
 }
@@ -225,75 +236,6 @@ unsafe fn clear_node(node: *mut Node) {
     unsafe { (*node).rb.__rb_parent_color = (&raw const (*node).rb) as c_ulong };
 }
 
-/// The second passes that callbacks have asked for, in the order of the first ones.
-///
-/// # Invariants
-///
-/// From `head`, `link.next` leads over valid objects to null; `tail` is the last of them.
-struct FinishPasses {
-    head: *mut bindings::mmu_interval_notifier_finish,
-    tail: *mut bindings::mmu_interval_notifier_finish,
-}
-
-impl FinishPasses {
-    const fn new() -> Self {
-        // INVARIANT: An empty list.
-        Self {
-            head: ptr::null_mut(),
-            tail: ptr::null_mut(),
-        }
-    }
-
-    /// Adds what `sub`'s first pass has returned.
-    ///
-    /// # Safety
-    ///
-    /// `finish` must be valid until it has been given to the driver's second pass.
-    unsafe fn push(
-        &mut self,
-        finish: NonNull<bindings::mmu_interval_notifier_finish>,
-        sub: NonNull<IntervalSub>,
-    ) {
-        let finish = finish.as_ptr();
-        // INVARIANT: `finish` becomes the last one.
-        // SAFETY: By this function's own requirements and the type invariant.
-        unsafe {
-            (*finish).notifier = sub.as_ptr();
-            (*finish).link.next = ptr::null_mut();
-            if self.tail.is_null() {
-                self.head = finish;
-            } else {
-                (*self.tail).link.next = &raw mut (*finish).link;
-            }
-        }
-        self.tail = finish;
-    }
-
-    /// Runs the second passes, each after it has been noted.
-    fn run(self, seen: &Claim) {
-        let mut next = self.head;
-        while !next.is_null() {
-            let finish = next;
-            // SAFETY: By the type invariant. The successor is read first, since the driver may
-            // free `finish`; the subscription is valid while the invalidation runs.
-            unsafe {
-                let link = (*finish).link.next;
-                next = if link.is_null() {
-                    ptr::null_mut()
-                } else {
-                    container_of!(link, bindings::mmu_interval_notifier_finish, link)
-                };
-                if let Some(invalidate_finish) = (*(*(*finish).notifier).ops).invalidate_finish {
-                    seen.note(invalidate_finish as *const c_void);
-                    invalidate_finish(finish);
-                } else {
-                    warn_on_once!(true);
-                }
-            }
-        }
-    }
-}
-
 /// Calls every subscription that a range meets, then their second passes.
 ///
 /// # Errors
@@ -302,6 +244,21 @@ impl FinishPasses {
 /// not called then; the second passes are run all the same. The range is still active.
 #[inline(never)]
 fn call_met(met: Met<'_>, cur_seq: Seq) -> Result {
+    if observe::is_on() {
+        call_met_observed(met, cur_seq)
+    } else {
+        call_each::<false>(met, cur_seq)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn call_met_observed(met: Met<'_>, cur_seq: Seq) -> Result {
+    call_each::<true>(met, cur_seq)
+}
+
+#[inline(always)]
+fn call_each<const OBSERVED: bool>(met: Met<'_>, cur_seq: Seq) -> Result {
     let range = met.range;
     let mut passes = FinishPasses::new();
     let mut result = Ok(());
@@ -312,21 +269,31 @@ fn call_met(met: Met<'_>, cur_seq: Seq) -> Result {
         // SAFETY: What is met is valid until the range ends; the table outlives it.
         let ops = unsafe { &*(*sub.as_ptr()).ops };
         let done = if let Some(invalidate_start) = ops.invalidate_start {
-            seen.note(invalidate_start as *const c_void);
+            let callback = invalidate_start as *const c_void;
+            seen.note(callback);
             let mut finish = ptr::null_mut();
-            // SAFETY: The driver's callback takes just these.
-            let done = unsafe {
-                invalidate_start(sub.as_ptr(), range.as_ptr(), cur_seq.raw(), &mut finish)
-            };
+            let done = observe::call::<OBSERVED, _>(
+                sub.as_ptr().cast(),
+                // SAFETY: The driver's callback takes just these.
+                || unsafe {
+                    invalidate_start(sub.as_ptr(), range.as_ptr(), cur_seq.raw(), &mut finish)
+                },
+                |done, time| tell_of_invalidate(sub, range, callback, done, time),
+            );
             if let (true, Some(finish)) = (done, NonNull::new(finish)) {
                 // SAFETY: The driver keeps it until its second pass has been called.
                 unsafe { passes.push(finish, sub) };
             }
             done
         } else if let Some(invalidate) = ops.invalidate {
-            seen.note(invalidate as *const c_void);
-            // SAFETY: The driver's callback takes just these.
-            unsafe { invalidate(sub.as_ptr(), range.as_ptr(), cur_seq.raw()) }
+            let callback = invalidate as *const c_void;
+            seen.note(callback);
+            observe::call::<OBSERVED, _>(
+                sub.as_ptr().cast(),
+                // SAFETY: The driver's callback takes just these.
+                || unsafe { invalidate(sub.as_ptr(), range.as_ptr(), cur_seq.raw()) },
+                |done, time| tell_of_invalidate(sub, range, callback, done, time),
+            )
         } else {
             // `insert()` refuses such a table, C does not: better a warning than its null call.
             warn_on_once!(true);
@@ -340,8 +307,21 @@ fn call_met(met: Met<'_>, cur_seq: Seq) -> Result {
             break;
         }
     }
-    passes.run(&seen);
+    passes.run::<OBSERVED>(range, &seen);
     result
+}
+
+/// Tells observers that a first pass has returned.
+fn tell_of_invalidate(
+    sub: NonNull<IntervalSub>,
+    range: Range<'_>,
+    callback: *const c_void,
+    done: bool,
+    time: u64,
+) {
+    let ret = if done { 0 } else { EAGAIN.to_errno() };
+    // SAFETY: The range is valid, and the others are not looked into.
+    unsafe { ffi::mmn_trace_invalidate(range.as_ptr(), sub.as_ptr().cast(), callback, ret, time) };
 }
 
 /// Starts an invalidation on the interval side.
@@ -413,6 +393,8 @@ pub(crate) unsafe fn read_begin(sub: *mut IntervalSub) -> Seq {
     if is_invalidating {
         // SAFETY: By this function's own requirements.
         let _seen = Waiting::announce(Key::intervals_of(unsafe { (*sub).mm }));
+        // SAFETY: As above.
+        let _told = tell_of_wait(unsafe { (*sub).mm });
         // `seq` is odd, as all that a subscription is ever given; the `mm`'s is even whenever it
         // rests, so that even a wrap-around ends this wait.
         //
@@ -424,6 +406,12 @@ pub(crate) unsafe fn read_begin(sub: *mut IntervalSub) -> Seq {
         };
     }
     seq
+}
+
+/// Tells observers that the current task waits, until drop, for invalidations of `mm` to end.
+fn tell_of_wait(mm: *mut bindings::mm_struct) -> Option<Wait> {
+    let key = Key::intervals_of(mm);
+    Wait::begin(key).inspect(|_| observe::tell_of_readers(key))
 }
 
 /// Tells lockdep that the caller may wait for an invalidation.
@@ -467,6 +455,8 @@ pub(crate) unsafe fn insert(
         (*sub).ops = ops;
         clear_node(&raw mut (*sub).interval_tree);
         (*sub).interval_tree.start = start;
+        // Until the item is needed for what it is.
+        (*sub).deferred_item.next = age::now();
         &raw mut (*sub).interval_tree
     };
     let last = length
@@ -509,6 +499,11 @@ pub(crate) unsafe fn insert(
     };
     // SAFETY: By this function's own requirements; from now on callbacks may write it too.
     unsafe { ffi::write_once(&raw mut (*sub).invalidate_seq, seq.raw()) };
+    drop(locked);
+    if observe::is_on() {
+        // SAFETY: Nobody removes it before the caller has returned.
+        unsafe { observe::tell_of_interval(ffi::mmn_trace_insert, sub) };
+    }
     Ok(())
 }
 
@@ -550,6 +545,7 @@ pub(crate) unsafe fn remove(sub: *mut IntervalSub) {
     assert_may_wait();
     if let Some(seq) = wait_for {
         let _seen = Waiting::announce(Key::intervals_of(mm));
+        let _told = tell_of_wait(mm);
         // The change of the sequence and the removal from the tree are one critical section: look
         // at it under the same lock, or `sub` may be freed in the middle of that section.
         //
@@ -560,6 +556,15 @@ pub(crate) unsafe fn remove(sub: *mut IntervalSub) {
             })
         };
     }
+    if observe::is_on() {
+        account::forget(sub.cast());
+        // SAFETY: The caller keeps it, and the pin its `mm`.
+        unsafe { observe::tell_of_interval(ffi::mmn_trace_remove, sub) };
+    }
     // SAFETY: Gives up the pin that `insert()` took; the state is not used below.
     unsafe { mm::unpin(NonNull::new_unchecked(mm)) };
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/itree.rs"]
+mod tests;

@@ -102,29 +102,36 @@ pub(crate) fn private_first<T>(locks: &mut [Lock<T>]) {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, CONFIG_MMU_NOTIFIER_KUNIT_TEST))]
+#[cfg_attr(
+    CONFIG_MMU_NOTIFIER_KUNIT_TEST,
+    kernel::macros::kunit_tests(mmu_notifier_lock)
+)]
 mod tests {
     use super::*;
 
     const CLASSES: [Class; 3] = [Class::HugetlbMapping, Class::Mapping, Class::AnonVma];
+    /// Of the largest set, which is on the stack.
+    const MANY: usize = 60;
 
     fn lock(class: Class, address: usize) -> Lock<u64> {
-        Lock::new(class, NonNull::new(address as *mut u64).unwrap())
+        // SAFETY: Of no address here.
+        Lock::new(class, unsafe {
+            NonNull::new_unchecked(address as *mut u64)
+        })
     }
 
-    /// Locks of all classes at few and at extreme addresses, and what they were made of.
-    fn many(count: usize, seed: &mut u32) -> Vec<(Class, usize)> {
+    /// What locks are made of: all classes, few and extreme addresses, some of them twice.
+    fn many(mut seed: u32) -> [(Class, usize); MANY] {
         let mut random = |below: usize| {
-            *seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
-            (*seed >> 16) as usize % below
+            seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
+            (seed >> 16) as usize % below
         };
-        (0..count)
-            .map(|_| {
-                let address = 8 * (1 + random(20));
-                let high = [0, 1 << 63, usize::MAX & !0xffff][random(3)];
-                (CLASSES[random(3)], address | high)
-            })
-            .collect()
+        [(); MANY].map(|()| {
+            let address = 8 * (1 + random(8));
+            let high = [0, 1 << 63, usize::MAX & !0xffff][random(3)];
+            (CLASSES[random(3)], address | high)
+        })
     }
 
     #[test]
@@ -138,32 +145,57 @@ mod tests {
 
     #[test]
     fn orders_by_class_and_then_by_address() {
-        let mut seed = 1;
-        let set = many(150, &mut seed);
-        for &(class, address) in &set {
-            for &(other_class, other) in &set {
+        let set = many(1);
+        for (class, address) in set {
+            for (other_class, other) in set {
                 let want = (class as usize, address).cmp(&(other_class as usize, other));
                 let (a, b) = (lock(class, address), lock(other_class, other));
-                assert_eq!(a.cmp(&b), want);
-                assert_eq!(a == b, want.is_eq());
+                assert!(a.cmp(&b) == want);
+                assert!((a == b) == want.is_eq());
             }
         }
     }
 
     #[test]
-    fn parts_without_loss() {
-        let mut seed = 2;
-        for count in 0..100 {
-            let mut locks: Vec<_> = many(count, &mut seed)
-                .into_iter()
-                .map(|(class, address)| lock(class, address))
-                .collect();
-            let mut want = locks.clone();
-            private_first(&mut locks);
-            assert!(locks.is_sorted_by_key(|lock| !lock.is_private()));
-            locks.sort();
-            want.sort();
-            assert_eq!(locks, want);
+    fn orders_classes_as_they_nest() {
+        // At the same and at opposite addresses.
+        for (low, high) in [
+            (0x1000, 0x1000),
+            (0x1000, usize::MAX - 7),
+            (usize::MAX - 7, 0x1000),
+        ] {
+            assert!(lock(Class::HugetlbMapping, low) < lock(Class::Mapping, high));
+            assert!(lock(Class::Mapping, low) < lock(Class::AnonVma, high));
         }
+    }
+
+    #[test]
+    fn parts_without_loss() {
+        for count in 0..MANY {
+            let mut locks = many(2 + count as u32).map(|(class, address)| lock(class, address));
+            let (locks, _) = locks.split_at_mut(count);
+            let mut want = many(2 + count as u32).map(|(class, address)| lock(class, address));
+            let (want, _) = want.split_at_mut(count);
+            private_first(locks);
+            assert!(locks.is_sorted_by_key(|lock| !lock.is_private()));
+            locks.sort_unstable();
+            want.sort_unstable();
+            assert!(locks == want);
+        }
+    }
+
+    #[test]
+    fn parts_with_the_private_ones_as_they_were() {
+        let (mapping, hugetlb) = (Class::Mapping, Class::HugetlbMapping);
+        let private = |address| lock(Class::AnonVma, address);
+        let mut locks = [
+            lock(mapping, 8),
+            private(24),
+            lock(hugetlb, 16),
+            private(8),
+            private(24),
+        ];
+        private_first(&mut locks);
+        assert!(locks[..3] == [private(24), private(8), private(24)]);
     }
 }

@@ -73,6 +73,10 @@ use crate::{
         self,
         Gate, //
     },
+    observe::{
+        self,
+        Watch, //
+    },
     smallest::Smallest, //
 };
 
@@ -179,6 +183,36 @@ impl<'a> MmAllLocks<'a> {
     ///
     /// Context: sleeps. No lock of the VM but the `mmap_lock` may be held.
     pub(crate) fn take(mm: WriteLocked<'a>) -> Result<Self> {
+        if observe::is_on() {
+            Self::take_observed(mm)
+        } else {
+            Self::take_in_peace(mm)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_observed(mm: WriteLocked<'a>) -> Result<Self> {
+        let watch = Watch::start();
+        let result = Self::take_in_peace(mm);
+        let time = watch.read();
+        let ret = result.as_ref().map_or_else(|error| error.to_errno(), |_| 0);
+        let plan = result.as_ref().ok().and_then(|locks| locks.plan.as_ref());
+        let locks = match plan {
+            Some(Plan::Listed(locks)) => locks.len(),
+            _ => 0,
+        };
+        // Who has failed has no plan to tell.
+        let native = plan.is_some() || result.is_err() && mode::is_native();
+        // SAFETY: `mm` is valid.
+        unsafe {
+            let mm_ptr = mm.mm().as_raw();
+            ffi::mmn_trace_mm_lock(mm_ptr, map_count(mm), locks, native, ret, time)
+        };
+        result
+    }
+
+    fn take_in_peace(mm: WriteLocked<'a>) -> Result<Self> {
         loop {
             // Before the gate: a change of mode need not wait for reclaim.
             let mut plan = if mode::is_native() {
@@ -232,6 +266,12 @@ enum Plan {
     Searched,
 }
 
+/// Whether to act as if there were no memory for a list.
+fn searched() -> bool {
+    // SAFETY: No preconditions.
+    unsafe { ffi::mmn_mm_lock_searched() }
+}
+
 impl Plan {
     /// Marks every VMA as being written to, until the `mmap_lock` is released, and makes a plan.
     ///
@@ -245,7 +285,7 @@ impl Plan {
     /// Context: sleeps.
     fn of(mm: WriteLocked<'_>) -> Result<Self> {
         let task = current!();
-        let mut list = if crate::never_list_locks() {
+        let mut list = if searched() {
             None
         } else {
             list_for(likely_count(mm))
@@ -395,9 +435,14 @@ fn visit_searched(mm: WriteLocked<'_>, visit: &mut dyn FnMut(Lock) -> Result) ->
 
 /// How long a list is likely to be: each VMA has a mapping or an anon_vma, and seldom more.
 fn likely_count(mm: WriteLocked<'_>) -> usize {
+    map_count(mm).saturating_add(8)
+}
+
+/// How many VMAs there are.
+fn map_count(mm: WriteLocked<'_>) -> usize {
     // SAFETY: `mm` is valid, and its count changes with the `mmap_lock` held for writing only.
     let vmas = unsafe { (*mm.mm().as_raw()).__bindgen_anon_1.map_count };
-    usize::try_from(vmas).unwrap_or(0).saturating_add(8)
+    usize::try_from(vmas).unwrap_or(0)
 }
 
 /// An empty list with room for `count` locks, unless memory is short.
@@ -525,3 +570,7 @@ unsafe fn locks_of(vma: *mut bindings::vm_area_struct, mut visit: impl FnMut(Loc
         }
     }
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/mm_lock.rs"]
+mod tests;

@@ -7,22 +7,26 @@
 //! core, which calls the drivers that have subscribed to the address space.
 //!
 //! This crate serves the 18 functions of `mm/mmu_notifier.c`, with the same names, signatures,
-//! semantics and contexts, on the same state; livepatch redirects the kernel's calls to them.
+//! semantics and contexts, on the same state: in its place in a kernel that was built with it, or
+//! as a module, to which livepatch redirects the kernel's calls.
 //! `include/linux/mmu_notifier.h` stays the interface, and its inline functions stay the fast
 //! path: a process without subscriptions never gets here.
 //!
 //! ```text
-//!  VM ──────► entry points ◄────── drivers
-//!                  │
-//!      ┌───────────┼────────────┐
-//!    hlist       itree     registration ──► mm_lock ──► mode
-//!      └───────────┼────────────┤              │
+//!  VM ------> entry points <------ drivers
+//!                  |
+//!      +-----------+------------+
+//!    hlist       itree     registration --> mm_lock --> mode
+//!      +-----------+------------+              |
 //!            subscriptions   pending      lock, smallest
-//!                  │            │
-//!                 seq         domain ◄── monitor ──► watchdog
-//!                               │
+//!                  |            |
+//!                 seq         domain <-- monitor --> watchdog
+//!                               |
 //!                         slots, srcu
 //! ```
+//!
+//! Beside all of them [`observe`] tells whoever wants to know what they do, and [`debugfs`] shows
+//! what there is.
 //!
 //! # Locks, outermost first
 //!
@@ -30,7 +34,7 @@
 //! 2. the gate of [`mode`], for reading, over 3;
 //! 3. all locks of the `mm`, by [`mm_lock`], to publish the state or to link a subscription while
 //!    invalidations may run;
-//! 4. the spinlock of the state, a leaf.
+//! 4. the spinlock of the state, or that of a bucket of [`account`]: leaves.
 //!
 //! Callbacks run under whatever the VM holds, and in a section of the `mm`'s [`domain`] (list side)
 //! or while the interval tree is fixed (interval side).
@@ -38,7 +42,6 @@
 use core::ptr::NonNull;
 use kernel::{
     bindings,
-    error::to_result,
     ffi::{
         c_int,
         c_ulong, //
@@ -47,17 +50,32 @@ use kernel::{
     prelude::*, //
 };
 
-mod btf;
+// Only debugfs switches it on.
+#[cfg_attr(not(CONFIG_DEBUG_FS), allow(dead_code))]
+mod account;
+mod age;
+#[cfg(not(MODULE))]
+mod builtin;
+#[cfg_attr(not(CONFIG_DEBUG_FS), path = "hidden.rs")]
+mod debugfs;
 mod domain;
 mod ffi;
+#[cfg(CONFIG_DEBUG_FS)]
+mod fields;
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/fixture.rs"]
+mod fixture;
 mod hlist;
 mod itree;
-mod layout;
 mod lock;
 mod mm;
 mod mm_lock;
+// A kernel with the core built in is native for ever, but where tests change the mode.
+#[cfg_attr(not(any(MODULE, CONFIG_MMU_NOTIFIER_KUNIT_TEST)), path = "native.rs")]
 mod mode;
 mod monitor;
+mod observe;
+mod passes;
 mod pending;
 mod range;
 mod registration;
@@ -66,6 +84,9 @@ mod slots;
 mod smallest;
 mod srcu;
 mod subscriptions;
+#[cfg(CONFIG_DEBUG_FS)]
+mod survey;
+mod ticks;
 mod wait;
 mod waiting;
 mod watchdog;
@@ -75,51 +96,31 @@ use range::Range;
 use registration::What;
 use subscriptions::Subscriptions;
 
-module! {
-    type: Core,
-    name: "mmu_notifier_rust",
-    authors: ["The mmu_notifier_rust developers"],
-    description: "MMU-notifier core in Rust, replacing mm/mmu_notifier.c of the running kernel",
-    license: "GPL",
-    params: {
-        mm_lock_searched: u8 {
-            default: 0,
-            description: "For tests: 1 registers without a list of locks, as when memory is short",
-        },
-    },
+/// What only the module has. (In a macro, or rustfmt would look for the files in a kernel's tree.)
+macro_rules! of_the_module {
+    ($($item:item)*) => {$(
+        #[cfg(MODULE)]
+        $item
+    )*};
 }
 
-/// The module's life.
-struct Core;
+of_the_module! {
+    mod btf;
+    mod layout;
+    mod takeover;
 
-impl kernel::Module for Core {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        layout::check()?;
-        mode::init()?;
-        monitor::init().inspect_err(|_| mode::exit())?;
-        // SAFETY: The entry points below work from here on. Called once.
-        to_result(unsafe { ffi::mmn_livepatch_enable() }).inspect_err(|_| {
-            monitor::exit();
-            mode::exit();
-        })?;
-        Ok(Self)
+    module! {
+        type: takeover::Takeover,
+        name: "mmu_notifier_rust",
+        authors: ["The mmu_notifier_rust developers"],
+        description: "MMU-notifier core in Rust, replacing mm/mmu_notifier.c of the running kernel",
+        license: "GPL",
     }
 }
 
-impl Drop for Core {
-    /// Runs when livepatch has given the functions back and no task is inside one.
-    fn drop(&mut self) {
-        // `put()` may have left callbacks that lie in this module's text.
-        srcu::Global::get().barrier();
-        monitor::exit();
-        mode::exit();
-    }
-}
-
-/// Whether [`mm_lock`] is to act as if there were no memory for a list.
-fn never_list_locks() -> bool {
-    module_parameters::mm_lock_searched.value() != 0
-}
+/// What the kernel crate's `pr_*!()` put in front.
+#[cfg(not(MODULE))]
+const __LOG_PREFIX: &[u8] = b"mmu_notifier_rust\0";
 
 /// `WARN_ON_ONCE()`: as [`kernel::warn_on!`], the first time that the condition holds.
 macro_rules! warn_on_once {
@@ -138,15 +139,17 @@ pub(crate) use warn_on_once;
 /// Defines entry points.
 ///
 /// Each has the signature that `include/linux/mmu_notifier.h` declares under its name, checked by
-/// the compiler, and a symbol `rust_<name>` so that a backtrace tells the two cores apart.
+/// the compiler. Built in, that is its symbol; the module's is `rust_<name>`, so that a backtrace
+/// tells the two cores apart.
 ///
-/// No entry point may end in a jump to another function of this module: livepatch finds a task
-/// inside the module by the entry point's frame on its stack. The empty assembly after the body
-/// keeps the compiler from making its last call a jump.
+/// No entry point may end in a jump to another function: livepatch finds a task inside the module
+/// by the entry point's frame on its stack, and so does whoever reads the stack of a task that
+/// waits. The empty assembly after the body keeps the compiler from making its last call a jump.
 macro_rules! entry_points {
     ($(
         $(#[$meta:meta])*
-        unsafe fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)? as $symbol:literal $body:block
+        unsafe fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)?
+            as $symbol:literal $body:block
     )*) => {$(
         const _: () = {
             // Both branches must have one type.
@@ -158,7 +161,8 @@ macro_rules! entry_points {
         };
 
         $(#[$meta])*
-        #[export_name = $symbol]
+        #[cfg_attr(MODULE, export_name = $symbol)]
+        #[cfg_attr(not(MODULE), no_mangle)]
         pub unsafe extern "C" fn $name($($arg: $type),*) $(-> $ret)? {
             let result = $body;
             // SAFETY: No instructions.
@@ -179,16 +183,14 @@ unsafe fn subscribed<'a>(mm: *mut bindings::mm_struct) -> (&'a Subscriptions, &'
     unsafe { (Subscriptions::of_subscribed(mm), Mm::from_raw(mm)) }
 }
 
-/// Ends the interval side of a range that the list has refused.
-///
-/// Who may not block does not end what was refused; who may, ends it regardless.
+/// Ends the interval side of a range that the list has refused, which the VM does not end.
 #[cold]
 #[inline(never)]
 fn end_intervals_of_refused(range: Range<'_>) {
     // SAFETY: The VM calls for an `mm` with subscriptions only.
     let subscriptions = unsafe { Subscriptions::of_subscribed(range.mm()) };
     // As at the start, by what is said there.
-    if subscriptions.has_itree() && !range.blockable() {
+    if subscriptions.has_itree() {
         itree::leave_refused(subscriptions);
     }
 }
@@ -207,7 +209,9 @@ entry_points! {
     /// # Safety
     ///
     /// `mm` must have subscriptions, and `mm_users` be zero.
-    unsafe fn __mmu_notifier_release(mm: *mut bindings::mm_struct) as "rust___mmu_notifier_release" {
+    unsafe fn __mmu_notifier_release(
+        mm: *mut bindings::mm_struct,
+    ) as "rust___mmu_notifier_release" {
         // SAFETY: By this function's own requirements.
         let (subscriptions, mm) = unsafe { subscribed(mm) };
         if subscriptions.has_itree() {
@@ -225,9 +229,11 @@ entry_points! {
     /// # Safety
     ///
     /// `mm` must have subscriptions.
-    unsafe fn __mmu_notifier_clear_flush_young(mm: *mut bindings::mm_struct, start: c_ulong, end: c_ulong) -> bool
-        as "rust___mmu_notifier_clear_flush_young"
-    {
+    unsafe fn __mmu_notifier_clear_flush_young(
+        mm: *mut bindings::mm_struct,
+        start: c_ulong,
+        end: c_ulong,
+    ) -> bool as "rust___mmu_notifier_clear_flush_young" {
         // SAFETY: By this function's own requirements.
         let (subscriptions, mm) = unsafe { subscribed(mm) };
         hlist::clear_flush_young(subscriptions, mm, start, end)
@@ -240,9 +246,11 @@ entry_points! {
     /// # Safety
     ///
     /// `mm` must have subscriptions.
-    unsafe fn __mmu_notifier_clear_young(mm: *mut bindings::mm_struct, start: c_ulong, end: c_ulong) -> bool
-        as "rust___mmu_notifier_clear_young"
-    {
+    unsafe fn __mmu_notifier_clear_young(
+        mm: *mut bindings::mm_struct,
+        start: c_ulong,
+        end: c_ulong,
+    ) -> bool as "rust___mmu_notifier_clear_young" {
         // SAFETY: By this function's own requirements.
         let (subscriptions, mm) = unsafe { subscribed(mm) };
         hlist::clear_young(subscriptions, mm, start, end)
@@ -267,17 +275,17 @@ entry_points! {
     /// translation of it from here until the end.
     ///
     /// Returns 0, or `-EAGAIN` if the range is not blockable and a callback would have to sleep;
-    /// the range must not be changed nor ended then. (What else a callback returns is passed on,
-    /// and warned about.)
+    /// the range must not be changed nor ended then. What a callback has against a range that is
+    /// blockable is warned about, and the range goes on.
     ///
     /// Context: sleeps if the range is blockable. `mmap_lock` or a reverse-map lock held.
     ///
     /// # Safety
     ///
     /// `range` must be valid and not empty, and its `mm` have subscriptions.
-    unsafe fn __mmu_notifier_invalidate_range_start(range: *mut bindings::mmu_notifier_range) -> c_int
-        as "rust___mmu_notifier_invalidate_range_start"
-    {
+    unsafe fn __mmu_notifier_invalidate_range_start(
+        range: *mut bindings::mmu_notifier_range,
+    ) -> c_int as "rust___mmu_notifier_invalidate_range_start" {
         // SAFETY: By this function's own requirements.
         let range = unsafe { Range::from_raw(range) };
         // SAFETY: As above.
@@ -342,9 +350,11 @@ entry_points! {
     /// # Safety
     ///
     /// `mm` must have subscriptions.
-    unsafe fn __mmu_notifier_arch_invalidate_secondary_tlbs(mm: *mut bindings::mm_struct, start: c_ulong, end: c_ulong)
-        as "rust___mmu_notifier_arch_invalidate_secondary_tlbs"
-    {
+    unsafe fn __mmu_notifier_arch_invalidate_secondary_tlbs(
+        mm: *mut bindings::mm_struct,
+        start: c_ulong,
+        end: c_ulong,
+    ) as "rust___mmu_notifier_arch_invalidate_secondary_tlbs" {
         // SAFETY: By this function's own requirements.
         let (subscriptions, mm) = unsafe { subscribed(mm) };
         hlist::arch_invalidate_secondary_tlbs(subscriptions, mm, start, end);
@@ -377,9 +387,10 @@ entry_points! {
     /// # Safety
     ///
     /// As for [`registration::register`].
-    unsafe fn __mmu_notifier_register(subscription: *mut bindings::mmu_notifier, mm: *mut bindings::mm_struct) -> c_int
-        as "rust___mmu_notifier_register"
-    {
+    unsafe fn __mmu_notifier_register(
+        subscription: *mut bindings::mmu_notifier,
+        mm: *mut bindings::mm_struct,
+    ) -> c_int as "rust___mmu_notifier_register" {
         // SAFETY: The caller holds `mm_users`, and the lock.
         to_errno(unsafe {
             let what = NonNull::new(subscription).map_or(What::Itree, What::Whole);
@@ -396,9 +407,10 @@ entry_points! {
     /// # Safety
     ///
     /// As for [`registration::register`].
-    unsafe fn mmu_notifier_register(subscription: *mut bindings::mmu_notifier, mm: *mut bindings::mm_struct) -> c_int
-        as "rust_mmu_notifier_register"
-    {
+    unsafe fn mmu_notifier_register(
+        subscription: *mut bindings::mmu_notifier,
+        mm: *mut bindings::mm_struct,
+    ) -> c_int as "rust_mmu_notifier_register" {
         let what = NonNull::new(subscription).map_or(What::Itree, What::Whole);
         // SAFETY: The caller holds `mm_users`.
         let mm = unsafe { Mm::from_raw(mm) };
@@ -413,9 +425,10 @@ entry_points! {
     /// # Safety
     ///
     /// As for [`registration::unregister`].
-    unsafe fn mmu_notifier_unregister(subscription: *mut bindings::mmu_notifier, mm: *mut bindings::mm_struct)
-        as "rust_mmu_notifier_unregister"
-    {
+    unsafe fn mmu_notifier_unregister(
+        subscription: *mut bindings::mmu_notifier,
+        mm: *mut bindings::mm_struct,
+    ) as "rust_mmu_notifier_unregister" {
         // SAFETY: By this function's own requirements; neither is null.
         unsafe {
             registration::unregister(
@@ -433,9 +446,10 @@ entry_points! {
     /// # Safety
     ///
     /// As for [`registration::get`].
-    unsafe fn mmu_notifier_get_locked(ops: *const bindings::mmu_notifier_ops, mm: *mut bindings::mm_struct) -> *mut bindings::mmu_notifier
-        as "rust_mmu_notifier_get_locked"
-    {
+    unsafe fn mmu_notifier_get_locked(
+        ops: *const bindings::mmu_notifier_ops,
+        mm: *mut bindings::mm_struct,
+    ) -> *mut bindings::mmu_notifier as "rust_mmu_notifier_get_locked" {
         // SAFETY: The caller holds `mm_users`, and the lock.
         match unsafe { registration::get(ops, WriteLocked::assert(Mm::from_raw(mm))) } {
             Ok(subscription) => subscription.as_ptr(),
@@ -450,7 +464,9 @@ entry_points! {
     /// # Safety
     ///
     /// As for [`registration::put`].
-    unsafe fn mmu_notifier_put(subscription: *mut bindings::mmu_notifier) as "rust_mmu_notifier_put" {
+    unsafe fn mmu_notifier_put(
+        subscription: *mut bindings::mmu_notifier,
+    ) as "rust_mmu_notifier_put" {
         // SAFETY: By this function's own requirements; it is not null.
         unsafe { registration::put(NonNull::new_unchecked(subscription)) }
     }
@@ -475,9 +491,13 @@ entry_points! {
     /// # Safety
     ///
     /// As for [`itree::insert`]; the caller holds `mm_users`.
-    unsafe fn mmu_interval_notifier_insert(interval_sub: *mut bindings::mmu_interval_notifier, mm: *mut bindings::mm_struct, start: c_ulong, length: c_ulong, ops: *const bindings::mmu_interval_notifier_ops) -> c_int
-        as "rust_mmu_interval_notifier_insert"
-    {
+    unsafe fn mmu_interval_notifier_insert(
+        interval_sub: *mut bindings::mmu_interval_notifier,
+        mm: *mut bindings::mm_struct,
+        start: c_ulong,
+        length: c_ulong,
+        ops: *const bindings::mmu_interval_notifier_ops,
+    ) -> c_int as "rust_mmu_interval_notifier_insert" {
         // SAFETY: The caller holds `mm_users`.
         let mm = unsafe { Mm::from_raw(mm) };
         #[cfg(CONFIG_LOCKDEP)]
@@ -509,9 +529,13 @@ entry_points! {
     /// # Safety
     ///
     /// As for [`itree::insert`]; the caller holds `mm_users`.
-    unsafe fn mmu_interval_notifier_insert_locked(interval_sub: *mut bindings::mmu_interval_notifier, mm: *mut bindings::mm_struct, start: c_ulong, length: c_ulong, ops: *const bindings::mmu_interval_notifier_ops) -> c_int
-        as "rust_mmu_interval_notifier_insert_locked"
-    {
+    unsafe fn mmu_interval_notifier_insert_locked(
+        interval_sub: *mut bindings::mmu_interval_notifier,
+        mm: *mut bindings::mm_struct,
+        start: c_ulong,
+        length: c_ulong,
+        ops: *const bindings::mmu_interval_notifier_ops,
+    ) -> c_int as "rust_mmu_interval_notifier_insert_locked" {
         // SAFETY: The caller holds `mm_users`, and the lock.
         let mm = unsafe { WriteLocked::assert(Mm::from_raw(mm)) };
         // SAFETY: The caller holds `mm_users`.

@@ -9,7 +9,8 @@
 //!
 //! - *compatible*: registrations call the kernel's own `mm_take_all_locks()`, and readers and
 //!   waiters share the kernel's grace-period domain with C, see [`crate::domain`];
-//! - *native*: registrations take the locks by [`crate::mm_lock`], and each address space has a domain of its own.
+//! - *native*: registrations take the locks by [`crate::mm_lock`], and each address space has a
+//!   domain of its own.
 //!
 //! A registration stays in the mode that it began in, and a change of mode waits until all those
 //! of the other mode are done: the gate is a per-CPU reader-writer semaphore, of which a
@@ -18,6 +19,7 @@
 
 use kernel::{
     error::to_result,
+    ffi::c_int,
     prelude::*,
     sync::atomic::{
         ordering::Relaxed,
@@ -27,12 +29,25 @@ use kernel::{
 };
 
 use crate::{
+    account,
+    age::{
+        self,
+        Line, //
+    },
     ffi,
     monitor::StandIn, //
 };
 
-/// Written with the gate held for writing, trusted with it held for reading.
-static NATIVE: Atomic<bool> = Atomic::<bool>::new(cfg!(not(MODULE)));
+/// Set in [`STATE`] while the mode is compatible: written with the gate held for writing, trusted
+/// with it held for reading.
+const COMPATIBLE: i32 = 1;
+/// What each observer adds to it, see [`crate::observe`]. They come and go at any time.
+const OBSERVER: i32 = 2;
+
+const FIRST: i32 = if cfg!(MODULE) { COMPATIBLE } else { 0 };
+
+/// Zero if there is nothing to heed, so that the hooks need but one look.
+static STATE: Line<Atomic<i32>> = Line(Atomic::<i32>::new(FIRST));
 
 /// Makes the gate, before anything is taken over.
 ///
@@ -42,6 +57,7 @@ static NATIVE: Atomic<bool> = Atomic::<bool>::new(cfg!(not(MODULE)));
 ///
 /// Context: sleeps.
 pub(crate) fn init() -> Result {
+    age::renew();
     // SAFETY: Called once, before the gate is used.
     to_result(unsafe { ffi::mmn_gate_init() })
 }
@@ -49,6 +65,7 @@ pub(crate) fn init() -> Result {
 /// Takes the gate down, when nothing can enter it any more.
 ///
 /// Context: sleeps.
+#[cfg(MODULE)]
 pub(crate) fn exit() {
     // SAFETY: Called once, after `init()`, when this crate's functions are unreachable.
     unsafe { ffi::mmn_gate_exit() };
@@ -73,7 +90,7 @@ impl Gate {
         unsafe { ffi::mmn_gate_read_lock() };
         // INVARIANT: The gate was just entered.
         Self {
-            native: NATIVE.load(Relaxed),
+            native: STATE.0.load(Relaxed) & COMPATIBLE == 0,
             _not_send: NotThreadSafe,
         }
     }
@@ -95,40 +112,85 @@ impl Drop for Gate {
 /// waiters, whose order of accesses makes up for a change. What follows comes after the look.
 #[inline(always)]
 pub(crate) fn is_native() -> bool {
+    state() & COMPATIBLE == 0
+}
+
+/// Whether the mode is native and nobody observes, as [`is_native`].
+#[inline(always)]
+pub(crate) fn is_plain() -> bool {
+    state() == 0
+}
+
+#[inline(always)]
+fn state() -> i32 {
     // SAFETY: Written by untorn stores only. (An atomic load would be a call out of line.)
-    cfg!(not(MODULE)) || unsafe { ffi::load_acquire(NATIVE.as_ptr().cast::<bool>()) }
+    unsafe { ffi::load_acquire(STATE.0.as_ptr()) }
+}
+
+/// One more observer, or one less.
+#[no_mangle]
+extern "C" fn mmn_observers_changed(by: c_int) {
+    STATE.0.fetch_add(by.wrapping_mul(OBSERVER), Relaxed);
+}
+
+/// How many observe.
+#[cfg_attr(not(CONFIG_DEBUG_FS), allow(dead_code))]
+pub(crate) fn observers() -> i32 {
+    state() / OBSERVER
 }
 
 fn switch(native: bool) {
     // SAFETY: No preconditions; paired below. Waits for every registration of the old mode.
     unsafe { ffi::mmn_gate_write_lock() };
-    NATIVE.store(native, Relaxed);
+    let changes = is_native() != native;
+    if changes {
+        let by = if native { -COMPATIBLE } else { COMPATIBLE };
+        STATE.0.fetch_add(by, Relaxed);
+    }
     // SAFETY: Pairs with the lock above.
     unsafe { ffi::mmn_gate_write_unlock() };
+    if changes {
+        // SAFETY: No preconditions.
+        unsafe { ffi::mmn_trace_mode(native) };
+    }
 }
 
-/// Livepatch's post-patch step: no task is inside C's functions any more.
+/// Livepatch's post-patch step: no task is inside C's functions any more. Built in, a test's wish.
 ///
 /// Context: sleeps until registrations that are under way are done.
 #[no_mangle]
-extern "C" fn mmn_go_native() {
+pub(crate) extern "C" fn mmn_go_native() {
+    // Nobody is in C any more, who would let go of a subscription and leave its time behind.
+    age::renew();
     switch(true);
 }
 
-/// Livepatch's pre-unpatch step: tasks are about to enter C's functions again.
+/// Livepatch's pre-unpatch step: tasks are about to enter C's functions again. Built in, a test's
+/// wish.
 ///
 /// Readers that have begun in native mode may go on: C's waiters wait for the stand-in.
 ///
 /// Context: sleeps until registrations that are under way are done.
 #[no_mangle]
-extern "C" fn mmn_go_compatible() {
+pub(crate) extern "C" fn mmn_go_compatible() {
     let stand_in = StandIn::enter();
     switch(false);
+    // C will not say which subscriptions it lets go.
+    account::forget_all();
+    // The end of an invalidation that has found native mode under the spinlock may wake nobody, and
+    // a waiter that has found it waits for no task in C. By now either's stores before that look
+    // are seen by whoever enters C next: the spinlock's holder is a reader of RCU, and the waiter
+    // has had a full barrier. (Litmus tests wake-compatible and mode-compatible.)
+    ffi::synchronize_rcu();
     stand_in.leave_later();
 }
 
 /// What the module parameter `mode` shows.
 #[no_mangle]
-extern "C" fn mmn_mode_is_native() -> bool {
+pub(crate) extern "C" fn mmn_mode_is_native() -> bool {
     is_native()
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/mode.rs"]
+mod tests;

@@ -10,7 +10,8 @@
 //! - which callback is stuck, see [`crate::watchdog`].
 //!
 //! Passes follow each other every few ticks while somebody waits for one of the first two, and
-//! otherwise as seldom as the watchdog needs. They never run side by side: the work item sees to it.
+//! otherwise as seldom as the watchdog needs. They never run side by side, which the work item sees
+//! to.
 //!
 //! # Readers in native mode and waiters in C
 //!
@@ -18,27 +19,22 @@
 //! compatible it enters that domain for them, before any task can be in C, and leaves it when the
 //! last of them has left its slot and what they put has been freed.
 
-use core::cell::UnsafeCell;
 use kernel::{
     alloc::{
         flags::GFP_KERNEL,
         KVVec, //
     },
-    bindings,
     error::to_result,
     ffi::c_ulong,
     prelude::*,
-    sync::{
-        atomic::{
-            ordering::{
-                Acquire,
-                Full,
-                Relaxed,
-                Release, //
-            },
-            Atomic, //
+    sync::atomic::{
+        ordering::{
+            Acquire,
+            Full,
+            Relaxed,
+            Release, //
         },
-        barrier::smp_mb, //
+        Atomic, //
     }, //
 };
 
@@ -53,12 +49,16 @@ use crate::{
         Slot, //
     },
     srcu,
+    ticks::{
+        jiffies,
+        HZ, //
+    },
     wait::wait_event,
     watchdog, //
 };
 
 /// The longest pause between passes that somebody waits for, in parts of a second.
-const HURRY: u32 = 50;
+const HURRY: c_ulong = 50;
 
 /// What passes know of a slot.
 pub(crate) struct Seen {
@@ -90,19 +90,19 @@ struct Taken {
     gone: Option<usize>,
 }
 
-/// State that only one pass at a time can reach.
-struct Cell(UnsafeCell<State>);
+// SAFETY: Slots are static, pending heads are its own, and no task is tied to either.
+unsafe impl Send for State {}
 
-// SAFETY: Accessed in `init()`, in passes, which exclude each other, and in `exit()`.
-unsafe impl Sync for Cell {}
-
-static STATE: Cell = Cell(UnsafeCell::new(State {
-    pass: 0,
-    seen: KVVec::new(),
-    pending: Pending::new(),
-    standing_in: None,
-    pause: 1,
-}));
+kernel::sync::global_lock! {
+    // SAFETY: `init()` comes before anything else here.
+    unsafe(uninit) static STATE: Mutex<State> = State {
+        pass: 0,
+        seen: KVVec::new(),
+        pending: Pending::new(),
+        standing_in: None,
+        pause: 1,
+    };
+}
 
 /// The last pass that has begun.
 static BEGUN: Atomic<usize> = Atomic::<usize>::new(0);
@@ -121,16 +121,17 @@ static STANDING_IN: Atomic<bool> = Atomic::<bool>::new(false);
 ///
 /// Context: sleeps. Called once, before anything else here.
 pub(crate) fn init() -> Result {
-    // SAFETY: No pass runs yet.
-    let state = unsafe { &mut *STATE.0.get() };
+    // SAFETY: Called once, before anything else here.
+    unsafe { STATE.init() };
     let mut seen = KVVec::with_capacity(slots::count(), GFP_KERNEL)?;
     for _ in 0..slots::count() {
         seen.push_within_capacity(None).map_err(|_| ENOMEM)?;
     }
     // Before the work item can run: from then on, writing to `stuck_after` has it do so.
-    state.seen = seen;
+    STATE.lock().seen = seen;
     // SAFETY: Called once.
-    to_result(unsafe { ffi::mmn_monitor_init() }).inspect_err(|_| state.seen = KVVec::new())?;
+    to_result(unsafe { ffi::mmn_monitor_init() })
+        .inspect_err(|_| STATE.lock().seen = KVVec::new())?;
     // SAFETY: The work item is there.
     unsafe { ffi::mmn_monitor_kick() };
     Ok(())
@@ -139,6 +140,7 @@ pub(crate) fn init() -> Result {
 /// Waits until no reader and nothing that was put is left, and stops.
 ///
 /// Context: sleeps. When this crate's functions are unreachable.
+#[cfg(MODULE)]
 pub(crate) fn exit() {
     barrier();
     // SAFETY: The queue is static, and each pass wakes it.
@@ -149,9 +151,15 @@ pub(crate) fn exit() {
     };
     // SAFETY: Called once, after `init()`.
     unsafe { ffi::mmn_monitor_exit() };
-    // SAFETY: No pass runs any more.
-    let state = unsafe { &mut *STATE.0.get() };
-    state.seen = KVVec::new();
+    STATE.lock().seen = KVVec::new();
+}
+
+/// Visits what the last pass has seen. No pass runs meanwhile.
+///
+/// Context: sleeps before `visit` is called.
+#[cfg_attr(not(CONFIG_DEBUG_FS), allow(dead_code))]
+pub(crate) fn for_each_seen(mut visit: impl FnMut(&Seen)) {
+    STATE.lock().seen.iter().flatten().for_each(&mut visit);
 }
 
 /// Waits until all that was put before this call has been freed.
@@ -174,6 +182,8 @@ pub(crate) fn barrier() {
 #[must_use = "C's waiters wait until it is given to the monitor"]
 pub(crate) struct StandIn(srcu::Index);
 
+// Only a change of mode needs one.
+#[cfg_attr(not(any(MODULE, CONFIG_MMU_NOTIFIER_KUNIT_TEST)), expect(dead_code))]
 impl StandIn {
     /// Enters the kernel's domain.
     pub(crate) fn enter() -> Self {
@@ -185,7 +195,7 @@ impl StandIn {
     pub(crate) fn leave_later(self) {
         // The change of mode comes before the look at the slots of the pass that takes the request,
         // be it this one or an earlier one that no pass has taken yet.
-        smp_mb(Full);
+        ffi::smp_mb();
         let raw = self.0.into_raw().wrapping_add(1);
         if REQUEST.cmpxchg(0, raw, Full).is_err() {
             // The earlier one has lasted longer, and there may be who waits for it.
@@ -201,8 +211,7 @@ impl StandIn {
 /// One pass, as the work item runs it.
 #[no_mangle]
 extern "C" fn mmn_monitor_pass() {
-    // SAFETY: The work item runs one at a time, between `init()` and `exit()`.
-    unsafe { &mut *STATE.0.get() }.pass();
+    STATE.lock().pass();
 }
 
 impl State {
@@ -213,7 +222,7 @@ impl State {
         self.pending.take_new(self.pass);
         self.take_stand_in();
         // What was queued or asked for comes before the look at the slots.
-        smp_mb(Full);
+        ffi::smp_mb();
         let now = jiffies();
         slots::for_each(|n, slot| {
             if let Some(seen) = self.seen.get_mut(n) {
@@ -240,9 +249,7 @@ impl State {
             self.pause = if idle {
                 1
             } else {
-                self.pause
-                    .wrapping_mul(2)
-                    .min((bindings::HZ / HURRY).max(1) as c_ulong)
+                self.pause.wrapping_mul(2).min((HZ / HURRY).max(1))
             };
             plan(self.pause);
         }
@@ -324,12 +331,11 @@ fn plan(pause: c_ulong) {
     unsafe { ffi::mmn_monitor_plan(pause) };
 }
 
-fn jiffies() -> c_ulong {
-    // SAFETY: Always there, and written by untorn stores.
-    unsafe { ffi::read_once(&raw const bindings::jiffies) }
-}
-
 /// Whether the pass `pass` is `target` or a later one. Their numbers wrap.
 fn reached(pass: usize, target: usize) -> bool {
     pass.wrapping_sub(target) as isize >= 0
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/monitor.rs"]
+mod tests;

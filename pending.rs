@@ -16,10 +16,12 @@ use kernel::{
 };
 
 use crate::{
+    account,
     domain::Domain,
     ffi,
     mm,
     mode,
+    observe,
     slots::Key,
     srcu, //
 };
@@ -65,6 +67,10 @@ unsafe fn free(head: *mut Head) {
     unsafe {
         let subscription = container_of!(head, Notifier, rcu);
         let mm = (*subscription).mm;
+        if observe::is_on() {
+            account::forget(subscription.cast());
+            observe::tell_of(ffi::mmn_trace_free, subscription);
+        }
         if let Some(free) = (*(*subscription).ops).free_notifier {
             free(subscription);
         }
@@ -157,3 +163,7 @@ fn stamp(head: NonNull<Head>) -> *mut usize {
     // SAFETY: This only computes an address.
     unsafe { (&raw mut (*head.as_ptr()).func).cast() }
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/pending.rs"]
+mod tests;

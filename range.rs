@@ -73,3 +73,64 @@ impl<'a> Range<'a> {
         self.0.flags & bindings::MMU_NOTIFIER_RANGE_BLOCKABLE != 0
     }
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[kernel::macros::kunit_tests(mmu_notifier_range)]
+mod tests {
+    use super::*;
+    use core::ptr::null_mut;
+
+    fn range(start: c_ulong, end: c_ulong, flags: u32) -> bindings::mmu_notifier_range {
+        bindings::mmu_notifier_range {
+            mm: null_mut(),
+            start,
+            end,
+            flags,
+            event: bindings::mmu_notifier_event_MMU_NOTIFY_CLEAR,
+            owner: null_mut(),
+        }
+    }
+
+    #[test]
+    fn ends_before_its_end() {
+        for (start, end, last) in [
+            (0, 0x1000, 0xfff),
+            (0x1000, 0x1001, 0x1000),
+            (0x1000, c_ulong::MAX, c_ulong::MAX - 1),
+            (c_ulong::MAX, 0, c_ulong::MAX),
+        ] {
+            let raw = range(start, end, 0);
+            // SAFETY: It lives until the end of this turn.
+            let range = unsafe { Range::from_raw(&raw) };
+            assert_eq!(range.start(), start);
+            assert_eq!(range.last(), last);
+            assert!(core::ptr::eq(range.as_ptr(), &raw));
+        }
+    }
+
+    #[test]
+    fn may_sleep_by_one_flag() {
+        let blockable = bindings::MMU_NOTIFIER_RANGE_BLOCKABLE;
+        for (flags, may) in [
+            (0, false),
+            (!blockable, false),
+            (blockable, true),
+            (!0, true),
+        ] {
+            let raw = range(0, 1, flags);
+            // SAFETY: It lives until the end of this turn.
+            assert_eq!(unsafe { Range::from_raw(&raw) }.blockable(), may);
+        }
+    }
+
+    #[test]
+    fn a_release_is_of_everything() {
+        let raw = Range::released(null_mut());
+        // SAFETY: It lives until the end.
+        let range = unsafe { Range::from_raw(&raw) };
+        assert!(range.blockable());
+        assert!(raw.event == bindings::mmu_notifier_event_MMU_NOTIFY_RELEASE);
+        assert_eq!(range.start(), 0);
+        assert_eq!(range.last(), c_ulong::MAX - 1);
+    }
+}

@@ -5,7 +5,10 @@
 //! A subscription pins `mm_count`. It is unlinked under the state's spinlock, and its memory is the
 //! driver's again after a grace period: unregister waits for it, put has `free_notifier` called.
 
-use core::ptr::NonNull;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 use kernel::{
     bindings,
     error::{
@@ -21,7 +24,13 @@ use kernel::{
 };
 
 use crate::{
-    domain::Domain,
+    account,
+    age,
+    domain::{
+        self,
+        Domain,
+        Section, //
+    },
     ffi,
     hlist,
     mm::{
@@ -34,6 +43,7 @@ use crate::{
         Gate, //
     },
     monitor,
+    observe,
     pending,
     srcu,
     subscriptions::{
@@ -91,6 +101,7 @@ pub(crate) unsafe fn register(what: What, mm: WriteLocked<'_>) -> Result {
     if let (What::Whole(subscription), Some(subscriptions)) = (what, Subscriptions::of(mm.mm())) {
         // SAFETY: By this function's own requirements.
         if unsafe { attach_while_idle(subscription, subscriptions, mm) } {
+            tell_of_registration(what);
             return Ok(());
         }
     }
@@ -119,7 +130,17 @@ pub(crate) unsafe fn register(what: What, mm: WriteLocked<'_>) -> Result {
     }
     drop(locks);
     warn_on!(mm::users(mm.mm()) <= 0);
+    tell_of_registration(what);
     Ok(())
+}
+
+/// Tells observers of a subscription that was attached.
+#[inline(always)]
+fn tell_of_registration(what: What) {
+    if let (true, What::Whole(subscription)) = (observe::is_on(), what) {
+        // SAFETY: Nobody detaches it before the caller has returned to who registers it.
+        unsafe { observe::tell_of(ffi::mmn_trace_register, subscription.as_ptr()) };
+    }
 }
 
 /// Makes a subscription one to `mm` that is held once.
@@ -134,6 +155,8 @@ unsafe fn set_up(subscription: NonNull<Notifier>, mm: WriteLocked<'_>) {
     unsafe {
         (*subscription.as_ptr()).mm = mm.mm().as_raw();
         (*subscription.as_ptr()).users = 1;
+        // Until the head is needed for what it is.
+        (*subscription.as_ptr()).rcu.next = age::now();
     }
 }
 
@@ -189,7 +212,7 @@ pub(crate) fn with_itree(
 
 /// Detaches a subscription. Once this returns, no callback of it runs or will run.
 ///
-/// `release` is called here unless the address space has died first.
+/// `release` is called here unless the address space has died first; by both, if they meet.
 ///
 /// Context: sleeps. Must not be called from a callback.
 ///
@@ -197,6 +220,7 @@ pub(crate) fn with_itree(
 ///
 /// `subscription` must have been registered with `mm`, and be detached by nobody else. Unless the
 /// driver pins `mm` itself, it must not use it afterwards.
+#[inline(always)]
 pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bindings::mm_struct>) {
     // SAFETY: By this function's own requirements the registration still pins `mm`. A driver that
     // breaks them is warned about where the memory has not been used again, as in C.
@@ -217,22 +241,65 @@ pub(crate) unsafe fn unregister(subscription: NonNull<Notifier>, mm: NonNull<bin
     //
     // SAFETY: By this function's own requirements.
     if unsafe { is_linked(subscription) } {
-        {
-            // Keeps exit from freeing pages before `release` has returned.
-            let section = domain.read();
-            // SAFETY: Nobody else detaches the subscription, so it is valid within the section.
-            let subscription = unsafe { Subscription::held(subscription, &section) };
-            hlist::call_release(subscription, mm_ref, &section);
+        // SAFETY: By this function's own requirements it is of `mm`, and the driver keeps it and
+        // its table until this returns; the sections are of the domain of `mm`.
+        unsafe {
+            match domain.read_plain() {
+                Some(section) => release_within::<false>(subscription, mm_ref, section),
+                None => release_another_way(subscription, mm_ref, domain),
+            }
         }
         // SAFETY: On this list, or on none if exit has been here.
         unsafe { subscriptions.lock().unlink(subscription) };
     }
-    let unlinked = domain.synchronize();
+    let unlinked = if observe::is_on() {
+        domain.synchronize_observed()
+    } else {
+        domain.synchronize()
+    };
     if warn_on!(!pinned()) {
         return;
     }
+    // Whatever was so before: who has begun to observe may have counted calls since.
+    if observe::is_on() {
+        account::forget(subscription.as_ptr().cast());
+        // SAFETY: The caller keeps it, and the pin its `mm`.
+        unsafe { observe::tell_of(ffi::mmn_trace_unregister, subscription.as_ptr()) };
+    }
     // SAFETY: Gives up the registration's pin; nothing uses `mm` below.
     unsafe { mm::unpin_after(unlinked, mm) };
+}
+
+/// Calls `release` of a subscription that leaves, and ends the section. Exit frees no page before,
+/// unless it has called `release` itself.
+///
+/// # Safety
+///
+/// `subscription` must be of `mm`, and stay valid with its table of operations while the section,
+/// which must be of the domain of `mm`, lasts.
+#[inline(always)]
+unsafe fn release_within<const OBSERVED: bool>(
+    subscription: NonNull<Notifier>,
+    mm: &Mm,
+    section: Section,
+) {
+    // It may call nothing, and is not to be blamed for what another has called.
+    section.note(ptr::null());
+    // SAFETY: By this function's own requirements.
+    let subscription = unsafe { Subscription::held(subscription, &section) };
+    hlist::call_release::<OBSERVED>(subscription, mm, &section);
+}
+
+/// As [`release_within`], where there is more to heed than the section.
+///
+/// # Safety
+///
+/// As for [`release_within`], with a section of `domain`.
+#[cold]
+#[inline(never)]
+unsafe fn release_another_way(subscription: NonNull<Notifier>, mm: &Mm, domain: Domain) {
+    // SAFETY: By this function's own requirements.
+    unsafe { release_within::<true>(subscription, mm, domain.read()) };
 }
 
 /// Whether a subscription is on its list.
@@ -321,6 +388,10 @@ pub(crate) unsafe fn put(subscription: NonNull<Notifier>) {
         // SAFETY: On this list, or on none if the address space has died.
         unsafe { locked.unlink(subscription) };
     }
+    if observe::is_on() {
+        // SAFETY: It is freed after what follows.
+        unsafe { observe::tell_of(ffi::mmn_trace_put, subscription.as_ptr()) };
+    }
     // SAFETY: Unlinked, and the last hold was the caller's.
     unsafe { pending::free_later(subscription) };
 }
@@ -332,6 +403,7 @@ pub(crate) unsafe fn put(subscription: NonNull<Notifier>) {
 ///
 /// Context: sleeps. Must not be called from a callback.
 pub(crate) fn synchronize() {
+    domain::assert_may_wait();
     monitor::barrier();
     // For what was put while the module was compatible.
     let global = srcu::Global::get();
@@ -340,3 +412,7 @@ pub(crate) fn synchronize() {
     }
     global.barrier();
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/registration.rs"]
+pub(crate) mod tests;

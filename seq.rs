@@ -51,3 +51,47 @@ impl Seq {
         Self(self.0.wrapping_sub(1))
     }
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[kernel::macros::kunit_tests(mmu_notifier_seq)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn begins_and_ends_in_turns() {
+        let first = Seq::FIRST;
+        assert!(!first.is_invalidating());
+        let begun = first.begun();
+        assert!(begun.is_invalidating());
+        assert!(begun != first);
+        // The second of two that run does not begin it again.
+        assert!(begun.begun() == begun);
+        let ended = begun.ended();
+        assert!(!ended.is_invalidating());
+        assert!(ended != first);
+        assert_eq!(ended.raw(), first.raw() + 2);
+    }
+
+    #[test]
+    fn wraps_and_stays_in_turns() {
+        let last = Seq::from_raw(c_ulong::MAX - 1);
+        assert!(!last.is_invalidating());
+        assert_eq!(last.begun().raw(), c_ulong::MAX);
+        assert_eq!(last.begun().ended().raw(), 0);
+        assert!(!last.begun().ended().is_invalidating());
+        assert_eq!(Seq::from_raw(0).begun().raw(), 1);
+    }
+
+    #[test]
+    fn never_begun_is_the_last_to_come() {
+        for raw in [0, 2, 4, c_ulong::MAX - 1] {
+            let now = Seq::from_raw(raw);
+            let never = now.never_begun();
+            assert!(never.is_invalidating());
+            assert!(never != now);
+            assert!(never != now.begun());
+            assert_eq!(never.ended().raw(), raw);
+        }
+        assert!(Seq::FIRST.never_begun().raw() != 0);
+    }
+}

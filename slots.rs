@@ -65,8 +65,8 @@ const SPARE: usize = 64;
 #[repr(transparent)]
 struct Line(UnsafeCell<ffi::mmn_slots>);
 
-// SAFETY: What is in it is accessed by untorn loads and stores, and written to by the owner only,
-// which a claim makes sure that there is one of; `NOWHERE` is written to by many, and means nothing.
+// SAFETY: What is in it is accessed by untorn loads and stores, and written to by the owner only;
+// a claim makes sure that there is one. `NOWHERE` is written to by many, and means nothing.
 unsafe impl Sync for Line {}
 
 /// Nobody in it.
@@ -130,7 +130,7 @@ impl Key {
 /// # Invariants
 ///
 /// It is static memory, accessed as this module's documentation says.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot(NonNull<ffi::mmn_slot>);
 
 impl Slot {
@@ -202,7 +202,8 @@ impl Slot {
         self.occupant() == Some(occupant)
     }
 
-    /// The task in the slot, and what it has called last.
+    /// The task in the slot, and what it has called last; null if it calls nothing. (In the walk of
+    /// a hook, up to its first call, what another has called there: a store that is not worth it.)
     ///
     /// Torn unless the occupant was the same before and after.
     pub(crate) fn reader(self) -> (*mut bindings::task_struct, *const c_void) {
@@ -275,7 +276,7 @@ impl Claim {
 
     /// Whether there was no slot to claim.
     pub(crate) fn is_nowhere(&self) -> bool {
-        self.0 .0 == Slot::nowhere().0
+        self.0 == Slot::nowhere()
     }
 
     /// Says which callback is about to be called.
@@ -356,3 +357,7 @@ pub(crate) fn for_each(mut visit: impl FnMut(usize, Slot)) {
         line(processors().wrapping_add(n), spare.0.get());
     }
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/slots.rs"]
+pub(crate) mod tests;

@@ -73,41 +73,128 @@ impl<T: Copy + Ord, const N: usize> Smallest<T, N> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, CONFIG_MMU_NOTIFIER_KUNIT_TEST))]
+#[cfg_attr(
+    CONFIG_MMU_NOTIFIER_KUNIT_TEST,
+    kernel::macros::kunit_tests(mmu_notifier_smallest)
+)]
 mod tests {
     use super::*;
 
-    fn all_in_order<const N: usize>(set: &[u32]) -> Vec<u32> {
-        let mut seen = Vec::new();
+    /// Items are less than this, so that a set is a word.
+    const ITEMS: u32 = 64;
+    const LEN: usize = 100;
+
+    fn random(seed: &mut u32) -> u32 {
+        *seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
+        *seed >> 16
+    }
+
+    /// Whether batches of `N` visit each item of `offers` once and in order, and how many there
+    /// are.
+    fn visits<const N: usize>(offers: &[u32]) -> Option<usize> {
+        let mut left = offers.iter().fold(0u64, |set, item| set | 1 << item);
         let mut batch = Smallest::<u32, N>::new();
+        let mut batches = 0;
         loop {
-            set.iter().for_each(|&item| batch.offer(item));
+            offers.iter().for_each(|&item| batch.offer(item));
             if batch.is_empty() {
-                return seen;
+                return (left == 0).then_some(batches);
             }
-            seen.extend(batch.iter());
+            batches += 1;
+            let before = left.count_ones();
+            for item in batch.iter() {
+                if left.trailing_zeros() != item {
+                    return None;
+                }
+                left &= left - 1;
+            }
+            // Each is full but the last.
+            if left != 0 && before - left.count_ones() != N as u32 {
+                return None;
+            }
             batch.advance();
         }
     }
 
+    /// As [`visits`], for sets of every length; and with no more batches than are needed.
+    fn visits_all<const N: usize>() -> bool {
+        let mut seed = 1;
+        (0..LEN).all(|len| {
+            let mut offers = [0; LEN];
+            offers.fill_with(|| random(&mut seed) % ITEMS);
+            let offers = &offers[..len];
+            let items = offers
+                .iter()
+                .fold(0u64, |set, item| set | 1 << item)
+                .count_ones();
+            visits::<N>(offers) == Some((items as usize).div_ceil(N))
+        })
+    }
+
     #[test]
-    fn visits_each_once_in_order_for_every_batch_size() {
-        let mut x = 1u32;
-        for len in 0..200 {
-            let set: Vec<u32> = (0..len)
-                .map(|_| {
-                    x = x.wrapping_mul(1664525).wrapping_add(1013904223);
-                    (x >> 16) % 97
-                })
-                .collect();
-            let mut want = set.clone();
-            want.sort();
-            want.dedup();
-            assert_eq!(all_in_order::<1>(&set), want);
-            assert_eq!(all_in_order::<2>(&set), want);
-            assert_eq!(all_in_order::<7>(&set), want);
-            assert_eq!(all_in_order::<64>(&set), want);
-            assert_eq!(all_in_order::<128>(&set), want);
+    fn visits_each_once_in_order_in_batches_of_a_few() {
+        assert!(visits_all::<1>());
+        assert!(visits_all::<2>());
+        assert!(visits_all::<3>());
+        assert!(visits_all::<4>());
+        assert!(visits_all::<5>());
+        assert!(visits_all::<6>());
+        assert!(visits_all::<7>());
+        assert!(visits_all::<8>());
+        assert!(visits_all::<9>());
+        assert!(visits_all::<10>());
+        assert!(visits_all::<11>());
+        assert!(visits_all::<12>());
+        assert!(visits_all::<13>());
+        assert!(visits_all::<14>());
+        assert!(visits_all::<15>());
+        assert!(visits_all::<16>());
+    }
+
+    #[test]
+    fn visits_each_once_in_order_in_batches_of_many() {
+        assert!(visits_all::<31>());
+        assert!(visits_all::<32>());
+        assert!(visits_all::<63>());
+        assert!(visits_all::<64>());
+        assert!(visits_all::<65>());
+    }
+
+    #[test]
+    fn any_order_of_offers_will_do() {
+        // All permutations of five, by Heap's algorithm.
+        let (mut items, mut turns, mut i) = ([3, 9, 27, 40, 63], [0; 5], 0);
+        assert!(visits::<2>(&items) == Some(3));
+        while i < items.len() {
+            if turns[i] < i {
+                items.swap(if i % 2 == 0 { 0 } else { turns[i] }, i);
+                assert!(visits::<1>(&items) == Some(5));
+                assert!(visits::<2>(&items) == Some(3));
+                assert!(visits::<4>(&items) == Some(2));
+                assert!(visits::<5>(&items) == Some(1));
+                turns[i] += 1;
+                i = 0;
+            } else {
+                turns[i] = 0;
+                i += 1;
+            }
         }
+    }
+
+    #[test]
+    fn goes_on_after_what_has_been_visited() {
+        let mut batch = Smallest::<u32, 2>::new();
+        batch.advance();
+        assert!(batch.is_empty());
+        [5, 1, 3].iter().for_each(|&item| batch.offer(item));
+        assert!(batch.iter().eq([1, 3]));
+        batch.advance();
+        [1, 3].iter().for_each(|&item| batch.offer(item));
+        assert!(batch.is_empty());
+        // An empty batch does not start again.
+        batch.advance();
+        [3, 4, 5, 6].iter().for_each(|&item| batch.offer(item));
+        assert!(batch.iter().eq([4, 5]));
     }
 }

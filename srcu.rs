@@ -53,7 +53,7 @@ impl Global {
     /// Context: any but NMI. The section may sleep if its surroundings may.
     pub(crate) fn enter(self) -> Index {
         // SAFETY: By the type invariant.
-        Index(unsafe { bindings::srcu_read_lock(self.0.as_ptr()) })
+        Index(unsafe { ffi::mmn_srcu_read_lock(self.0.as_ptr()) })
     }
 
     /// Leaves a section.
@@ -63,7 +63,7 @@ impl Global {
     /// `index` must come from [`Self::enter`] in this task, and not have been left.
     pub(crate) unsafe fn leave(self, index: Index) {
         // SAFETY: By this function's own requirements.
-        unsafe { bindings::srcu_read_unlock(self.0.as_ptr(), index.0) };
+        unsafe { ffi::mmn_srcu_read_unlock(self.0.as_ptr(), index.0) };
     }
 
     /// Enters a section that another task leaves.

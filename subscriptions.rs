@@ -9,17 +9,21 @@
 //!
 //! | field | written | read |
 //! |---|---|---|
-//! | `list` | under `lock`; added to while no invalidation runs | in a section of the `mm`'s domain, or under `lock`; its emptiness anywhere |
+//! | `list` | under `lock` | in a section of the `mm`'s domain, or under `lock` |
 //! | `has_itree` | to true, under all of the `mm`'s locks | anywhere |
 //! | `invalidate_seq` | under `lock` | under `lock`; by C untorn anywhere |
 //! | `active_invalidate_ranges` | under `lock` | under `lock` |
-//! | `itree` | under `lock`, and only while `invalidate_seq` is even | under `lock`; anywhere while an own invalidation keeps the sequence odd |
+//! | `itree` | under `lock`, while `invalidate_seq` is even | under `lock`, or by a start |
 //! | `deferred_list` | under `lock` | under `lock` |
 //! | `wq` | by its own lock | by its own lock |
+//!
+//! The list is added to while no invalidation runs, and whether it is empty may be asked anywhere.
+//! A start walks the tree without the lock, since it keeps the sequence odd until its end.
 //!
 //! `lock` is a leaf: nothing is taken, allocated or freed under it.
 
 use core::{
+    ffi::c_void,
     marker::PhantomData,
     ptr::NonNull, //
 };
@@ -346,7 +350,8 @@ impl Locked<'_> {
 ///
 /// # Invariants
 ///
-/// Valid for `'g`, the length of a section of the list's domain that was entered before it was found.
+/// Valid for `'g`, the length of a section of the list's domain that was entered before it was
+/// found.
 #[derive(Clone, Copy)]
 pub(crate) struct Subscription<'g>(NonNull<bindings::mmu_notifier>, PhantomData<&'g ()>);
 
@@ -368,6 +373,19 @@ impl<'g> Subscription<'g> {
     #[inline]
     pub(crate) fn as_ptr(self) -> *mut bindings::mmu_notifier {
         self.0.as_ptr()
+    }
+
+    /// Its address, to know it by.
+    #[inline]
+    pub(crate) fn key(self) -> *const c_void {
+        self.0.as_ptr().cast()
+    }
+
+    /// The word that [`crate::age`] has it keep.
+    #[cfg_attr(not(CONFIG_DEBUG_FS), allow(dead_code))]
+    pub(crate) fn kept(self) -> *mut bindings::callback_head {
+        // SAFETY: By the type invariant; written by untorn stores.
+        unsafe { ffi::read_once(&raw const (*self.0.as_ptr()).rcu.next) }
     }
 
     /// The driver's table of operations.
@@ -411,3 +429,7 @@ impl<'g> Iterator for Iter<'g> {
         Some(Subscription(subscription, PhantomData))
     }
 }
+
+#[cfg(CONFIG_MMU_NOTIFIER_KUNIT_TEST)]
+#[path = "kunit/subscriptions.rs"]
+mod tests;

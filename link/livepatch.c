@@ -18,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/sysfs.h>
 
+#include "../rust/params.h"
 #include "livepatch.h"
 
 #define FOR_EACH_ENTRY(X) \
@@ -157,24 +158,5 @@ int mmn_livepatch_enable(void)
 		       ret);
 	return ret;
 }
-
-static int mode_get(char *buffer, const struct kernel_param *kp)
-{
-	return sysfs_emit(buffer, "%s\n",
-			  mmn_mode_is_native() ? "native" : "compatible");
-}
-
-static int mode_set(const char *val, const struct kernel_param *kp)
-{
-	pr_err("mode follows the livepatch and cannot be set\n");
-	return -EPERM;
-}
-
-static const struct kernel_param_ops mode_ops = {
-	.get = mode_get,
-	.set = mode_set,
-};
-module_param_cb(mode, &mode_ops, NULL, 0444);
-MODULE_PARM_DESC(mode, "how the core works at this moment: compatible or native");
 
 MODULE_INFO(livepatch, "Y");

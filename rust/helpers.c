@@ -7,7 +7,6 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
-#include <linux/percpu-rwsem.h>
 #include <linux/poison.h>
 #include <linux/rculist.h>
 #include <linux/rmap.h>
@@ -23,8 +22,6 @@
 #if defined(MODULE) && defined(CONFIG_LOCKDEP)
 #error "a kernel with lockdep takes the core built in, not as a livepatch"
 #endif
-
-static struct percpu_rw_semaphore gate;
 
 void mmn_hlist_add_head_rcu(struct hlist_node *node, struct hlist_head *head)
 {
@@ -138,32 +135,24 @@ void mmn_range_start_map_release(void)
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 }
 
-int mmn_gate_init(void)
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+/* As srcu_struct has one: sections are read-side, a wait is an empty write side. */
+static struct lock_class_key domain_key;
+static struct lockdep_map domain_map =
+	STATIC_LOCKDEP_MAP_INIT("mmu_notifier_domain", &domain_key);
+
+void mmn_domain_acquire(void)
 {
-	return percpu_init_rwsem(&gate);
+	lock_map_acquire_read(&domain_map);
 }
 
-void mmn_gate_exit(void)
+void mmn_domain_release(void)
 {
-	percpu_free_rwsem(&gate);
+	lock_map_release(&domain_map);
 }
 
-void mmn_gate_read_lock(void)
+void mmn_domain_sync(void)
 {
-	percpu_down_read(&gate);
+	lock_map_sync(&domain_map);
 }
-
-void mmn_gate_read_unlock(void)
-{
-	percpu_up_read(&gate);
-}
-
-void mmn_gate_write_lock(void)
-{
-	percpu_down_write(&gate);
-}
-
-void mmn_gate_write_unlock(void)
-{
-	percpu_up_write(&gate);
-}
+#endif

@@ -59,15 +59,11 @@ void mmn_range_start_map_acquire(void);
 void mmn_range_start_map_release(void);
 
 /*
- * linux/percpu-rwsem.h: the gate between registrations and a change of mode.
- * Leaving write mode leaves an RCU callback behind, for which mmn_gate_exit()
- * waits: hence not DEFINE_STATIC_PERCPU_RWSEM, which cannot be torn down.
+ * linux/lockdep.h: sections of any domain, and waiting for one to end. With
+ * CONFIG_DEBUG_LOCK_ALLOC only.
  */
-int mmn_gate_init(void);
-void mmn_gate_exit(void);
-void mmn_gate_read_lock(void);
-void mmn_gate_read_unlock(void);
-void mmn_gate_write_lock(void);
-void mmn_gate_write_unlock(void);
+void mmn_domain_acquire(void);
+void mmn_domain_release(void);
+void mmn_domain_sync(void);
 
 #endif

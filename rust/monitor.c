@@ -4,14 +4,13 @@
 
 #include <linux/bottom_half.h>
 #include <linux/llist.h>
-#include <linux/moduleparam.h>
+#include <linux/pid.h>
 #include <linux/printk.h>
-#include <linux/rcupdate.h>
-#include <linux/sched/signal.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 
 #include "monitor.h"
+#include "processes.h"
 
 static struct workqueue_struct *queue;
 static DECLARE_WAIT_QUEUE_HEAD(passed);
@@ -22,6 +21,7 @@ static void pass(struct work_struct *work)
 	mmn_monitor_pass();
 	wake_up_all(&passed);
 }
+
 static DECLARE_DELAYED_WORK(work, pass);
 
 int mmn_monitor_init(void)
@@ -33,11 +33,20 @@ int mmn_monitor_init(void)
 	return 0;
 }
 
+#ifdef MODULE
 void mmn_monitor_exit(void)
 {
 	disable_delayed_work_sync(&work);
 	destroy_workqueue(queue);
 	queue = NULL;
+}
+#endif
+
+void mmn_monitor_reconsider(void)
+{
+	/* At load there is no monitor yet, and in the end none any more. */
+	if (queue)
+		mmn_monitor_kick();
 }
 
 void mmn_monitor_kick(void)
@@ -73,6 +82,16 @@ struct callback_head *mmn_pending_take_all(void)
 	return (struct callback_head *)llist_del_all(&pending);
 }
 
+int mmn_srcu_read_lock(struct srcu_struct *domain)
+{
+	return srcu_read_lock(domain);
+}
+
+void mmn_srcu_read_unlock(struct srcu_struct *domain, int idx)
+{
+	srcu_read_unlock(domain, idx);
+}
+
 int mmn_srcu_down_read(struct srcu_struct *domain)
 {
 	return srcu_down_read(domain);
@@ -93,87 +112,26 @@ void mmn_bh_enable(void)
 	local_bh_enable();
 }
 
-void mmn_rcu_read_lock(void)
+void mmn_say_stuck(const void *callback, const struct mmn_reader *reader,
+		   unsigned long seconds)
 {
-	rcu_read_lock();
-}
-
-void mmn_rcu_read_unlock(void)
-{
-	rcu_read_unlock();
-}
-
-/* Whether a task lives that is at this address; it stays while RCU holds it. */
-static bool is_task(const struct task_struct *task)
-{
-	struct task_struct *process, *thread;
-
-	for_each_process_thread(process, thread) {
-		if (thread == task)
-			return true;
-	}
-	return false;
-}
-
-bool mmn_say_stuck(const void *callback, struct task_struct *task,
-		   const void *mm, unsigned long seconds)
-{
-	struct task_struct *process;
-
-	if (!is_task(task))
-		return false;
-	if (READ_ONCE(task->mm) == mm) {
+	if (!callback)
+		pr_warn("a reader that calls nothing stuck for %lu s in %s/%d\n",
+			seconds, reader->comm, reader->tid);
+	else if (reader->for_pid == reader->pid)
 		pr_warn("callback %pS stuck for %lu s in %s/%d of process %d\n",
-			callback, seconds, task->comm, task_pid_nr(task),
-			task_tgid_nr(task));
-		return true;
-	}
-	for_each_process(process) {
-		if (READ_ONCE(process->mm) == mm) {
-			pr_warn("callback %pS stuck for %lu s in %s/%d for process %s/%d\n",
-				callback, seconds, task->comm, task_pid_nr(task),
-				process->comm, task_tgid_nr(process));
-			return true;
-		}
-	}
-	pr_warn("callback %pS stuck for %lu s in %s/%d for a process that exits\n",
-		callback, seconds, task->comm, task_pid_nr(task));
-	return true;
+			callback, seconds, reader->comm, reader->tid,
+			reader->pid);
+	else if (reader->for_pid)
+		pr_warn("callback %pS stuck for %lu s in %s/%d for process %s/%d\n",
+			callback, seconds, reader->comm, reader->tid,
+			reader->for_comm, reader->for_pid);
+	else
+		pr_warn("callback %pS stuck for %lu s in %s/%d for a process that exits\n",
+			callback, seconds, reader->comm, reader->tid);
 }
 
 void mmn_say_waiting(struct task_struct *task)
 {
 	pr_warn("waiting for it: %s/%d\n", task->comm, task_pid_nr(task));
-}
-
-static unsigned int stuck_after = 10;
-static unsigned int stuck_callbacks;
-
-static int stuck_after_set(const char *val, const struct kernel_param *kp)
-{
-	int ret = param_set_uint(val, kp);
-
-	/* At load there is no monitor yet, and in the end none any more. */
-	if (!ret && queue)
-		mmn_monitor_kick();
-	return ret;
-}
-
-static const struct kernel_param_ops stuck_after_ops = {
-	.set = stuck_after_set,
-	.get = param_get_uint,
-};
-module_param_cb(stuck_after, &stuck_after_ops, &stuck_after, 0644);
-MODULE_PARM_DESC(stuck_after, "seconds until a callback is reported as stuck; 0: never (10)");
-module_param(stuck_callbacks, uint, 0444);
-MODULE_PARM_DESC(stuck_callbacks, "how many callbacks were reported as stuck so far");
-
-unsigned int mmn_stuck_after(void)
-{
-	return READ_ONCE(stuck_after);
-}
-
-void mmn_count_stuck(void)
-{
-	WRITE_ONCE(stuck_callbacks, stuck_callbacks + 1);
 }

@@ -15,6 +15,8 @@ int mmn_monitor_init(void);
 void mmn_monitor_exit(void);
 /* Has a pass run now, even if a later one was planned. Context: any but NMI. */
 void mmn_monitor_kick(void);
+/* Has a pass run if there is a monitor: somebody has written to a parameter. */
+void mmn_monitor_reconsider(void);
 /* Plans a pass, unless one is planned already; whole seconds may be rounded. */
 void mmn_monitor_plan(unsigned long jiffies_from_now);
 
@@ -25,28 +27,23 @@ struct wait_queue_head *mmn_monitor_queue(void);
 void mmn_pending_add(struct callback_head *head);
 struct callback_head *mmn_pending_take_all(void);
 
-/* linux/srcu.h: a section that another task ends. */
+/* linux/srcu.h: a section, and one that another task ends. */
+int mmn_srcu_read_lock(struct srcu_struct *domain);
+void mmn_srcu_read_unlock(struct srcu_struct *domain, int idx);
 int mmn_srcu_down_read(struct srcu_struct *domain);
 void mmn_srcu_up_read(struct srcu_struct *domain, int idx);
 
-/* linux/bottom_half.h, linux/rcupdate.h */
+/* linux/bottom_half.h */
 void mmn_bh_disable(void);
 void mmn_bh_enable(void);
-void mmn_rcu_read_lock(void);
-void mmn_rcu_read_unlock(void);
 
-/*
- * Log lines, within an RCU section. For the first @task need not be one any
- * more: it is looked for, and false returned if there is none. @mm is compared
- * with those that processes have, never looked into.
- */
-bool mmn_say_stuck(const void *callback, struct task_struct *task,
-		   const void *mm, unsigned long seconds);
+struct mmn_reader;
+
+/* Log lines. */
+void mmn_say_stuck(const void *callback, const struct mmn_reader *reader,
+		   unsigned long seconds);
+/* In an RCU section that keeps @task. */
 void mmn_say_waiting(struct task_struct *task);
-
-/* Seconds until a callback counts as stuck; 0 for never. */
-unsigned int mmn_stuck_after(void);
-void mmn_count_stuck(void);
 
 #ifndef __BINDGEN__
 /* In Rust. */

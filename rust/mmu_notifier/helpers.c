@@ -3,6 +3,7 @@
  * Linked into each module that uses the crate.
  */
 #include <linux/anon_inodes.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
@@ -84,6 +85,19 @@ unsigned long mmu_notifier_helper_entry_size(const struct page *page)
 	const struct folio *folio = page_folio(page);
 
 	return folio_test_hugetlb(folio) ? folio_size(folio) : PAGE_SIZE;
+}
+
+/*
+ * In a callback, zapping calls others. Lockdep has one map for the callbacks of
+ * all processes and would take that for a recursion. It goes no deeper: what is
+ * zapped here is no source that anybody could watch.
+ */
+void mmu_notifier_helper_zap(struct vm_area_struct *vma, unsigned long start,
+			     unsigned long size)
+{
+	lockdep_off();
+	zap_special_vma_range(vma, start, size);
+	lockdep_on();
 }
 
 unsigned long mmu_notifier_helper_page_to_pfn(const struct page *page)

@@ -18,6 +18,7 @@ struct module;
 struct page;
 struct proc_dir_entry;
 struct seq_file;
+struct vm_area_struct;
 
 bool mmu_notifier_helper_module_get(struct module *module);
 void mmu_notifier_helper_module_put(struct module *module);
@@ -31,6 +32,8 @@ int mmu_notifier_helper_get_user_page(struct mm_struct *mm, unsigned long addr,
 				      bool write, struct page **page);
 void mmu_notifier_helper_put_page(struct page *page);
 unsigned long mmu_notifier_helper_entry_size(const struct page *page);
+void mmu_notifier_helper_zap(struct vm_area_struct *vma, unsigned long start,
+			     unsigned long size);
 unsigned long mmu_notifier_helper_page_to_pfn(const struct page *page);
 
 /* linux/anon_inodes.h, linux/proc_fs.h: not among the kernel's bindings. */

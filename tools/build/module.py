@@ -52,10 +52,11 @@ def texts(mutations):
     return {name: mutated(name, (TOP / name).read_text(), mutations) for name in wanted}
 
 
-def build(kernel, out, mutations=(), clippy=False):
+def build(kernel, out, mutations=(), clippy=False, silent=True):
     """Builds for `kernel` in `out`; returns the module's path.
 
     Each of `mutations` is (file, old text, new text): for tests that want a wrong module.
+    Unless the build need not be `silent`, a warning is an error.
     """
     product, copy, log = out / NAME, out / "kbuild", out / "build.log"
     # Nobody shall test yesterday's module after today's build failed.
@@ -63,7 +64,7 @@ def build(kernel, out, mutations=(), clippy=False):
     copy.mkdir(parents=True, exist_ok=True)
     log.write_text("")
     kbuild.sync(copy, texts(mutations))
-    kbuild.make(kernel, copy, log, clippy)
+    kbuild.make(kernel, copy, log, clippy, silent=silent)
 
     linked = copy / "linked.ko"
     shutil.copyfile(copy / NAME, linked)

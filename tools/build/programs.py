@@ -30,6 +30,7 @@ def main() -> None:
     with lock.run("building the programs"), lock.held("building the programs"):
         _OUT.mkdir(parents=True, exist_ok=True)
         gather(guest_programs.built("hold_vm"))
+        gather(guest_programs.built("mmu-notifier"))
         gather(kvm_guest.built())
 
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! Init of the test guest: runs the host's commands and streams the kernel log to it.
+//! In a guest with an init of its own it is a service.
 //!
 //! One thread waits for the host, for jobs and for the kernel log. The guest switches itself off
 //! when the host closes the channel, so no guest outlives the program that started it.
@@ -42,6 +43,10 @@ const MOUNTS: [(&str, &str, &str); 11] = [
 
 fn prepare_file_systems() {
     for (kind, target, options) in MOUNTS {
+        // A kernel of few parts has no tracing.
+        if kind == "tracefs" && !kernel_knows(kind) {
+            continue;
+        }
         fs::create_dir_all(target).unwrap_or_else(|error| panic!("mkdir {target}: {error}"));
         sys::mount_kind(kind, target, options)
             .unwrap_or_else(|error| panic!("mount {kind} on {target}: {error}"));
@@ -54,6 +59,13 @@ fn prepare_file_systems() {
     ] {
         symlink(target, link).unwrap_or_else(|error| panic!("symlink {link}: {error}"));
     }
+}
+
+fn kernel_knows(kind: &str) -> bool {
+    fs::read_to_string("/proc/filesystems")
+        .unwrap_or_else(|error| panic!("/proc/filesystems: {error}"))
+        .split_whitespace()
+        .any(|word| word == kind)
 }
 
 struct Agent {
@@ -214,7 +226,9 @@ impl Agent {
 }
 
 fn main() {
-    prepare_file_systems();
+    if std::process::id() == 1 {
+        prepare_file_systems();
+    }
     let mut agent = Agent::open().unwrap_or_else(|error| panic!("open {CHANNEL}: {error}"));
     agent
         .run()

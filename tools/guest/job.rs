@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -52,7 +53,12 @@ impl Job {
 
         let (output, input) = if on_terminal {
             let (master, slave) = sys::pseudo_terminal()?;
-            let slave = OpenOptions::new().read(true).write(true).open(slave)?;
+            let slave = OpenOptions::new()
+                .read(true)
+                .write(true)
+                // It is to be the job's controlling terminal, not ours.
+                .custom_flags(sys::O_NOCTTY)
+                .open(slave)?;
             shell
                 .stdin(slave.try_clone()?)
                 .stdout(slave.try_clone()?)

@@ -12,6 +12,7 @@ import traceback
 
 import machine
 import project
+import watchers
 from guest import Guest
 
 # Only to end what hangs: several times what the longest suite takes that has no limit of its own.
@@ -61,27 +62,39 @@ class Check:
         self._report.count_takeovers(count)
 
     @contextlib.contextmanager
-    def guest(self, name, allow=(), **arguments):
+    def guest(self, name, allow=(), watched=True, kind=Guest, **arguments):
         """A Guest whose kernel log is a test of its own.
 
-        `allow` lists patterns of complaints that the suite provokes; each must come.
+        `allow` lists patterns of complaints that the suite provokes; each must come. What watches
+        in the kernel is asked for its last word, which is a test as well, unless not `watched`.
+        `kind` is the class of the guest.
         """
         if name in self._used_names:
             raise ValueError(f"{self.suite}: a second guest named {name} would take the first's logs")
         self._used_names.add(name)
-        vm = Guest(f"{self.suite}.{name}", log_dir=self.log_dir / name, **arguments)
+        vm = kind(f"{self.suite}.{name}", log_dir=self.log_dir / name, **arguments)
         begin = time.monotonic()
         self._running.append(name)
         try:
             with vm:
                 self.note(f"guest {name} booted in {vm.boot_seconds:.1f} s")
                 yield vm
+                if watched and vm.alive:
+                    self._last_words(vm, name)
         finally:
             self._running.remove(name)
             complaints = vm.complaints(allow)
+            if vm.races_elsewhere:
+                self.note(f"guest {name}: {vm.races_elsewhere} data races that are not the core's")
             more = f" (+{len(complaints) - 1} more, see dmesg.log)" if len(complaints) > 1 else ""
             self.result(f"{name}.kernel_log", "-", "fail" if complaints else "pass",
                         time.monotonic() - begin, complaints[0] + more if complaints else "")
+
+    def _last_words(self, vm, name):
+        for watcher, found in watchers.last_words(vm).items():
+            (self.log_dir / name / f"{watcher}.log").write_text(found)
+            self.result(f"{name}.{watcher}", "-", "fail" if found else "pass", 0,
+                        found[:200])
 
     def activity(self):
         return f"in guest {', '.join(self._running)}" if self._running else "at work"
@@ -105,11 +118,11 @@ def _brief(error):
 class Suite:
     """One file of tools/testing/suites."""
 
-    def __init__(self, path):
-        self.name = path.stem
+    def __init__(self, path, prefix=""):
+        self.name = prefix + path.stem
         self.title, self.order, self._run = "", 100, None
         try:
-            spec = importlib.util.spec_from_file_location(f"suite_{self.name}", path)
+            spec = importlib.util.spec_from_file_location(f"suite_{path.stem}", path)
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             self.title = getattr(module, "TITLE", "")
@@ -130,7 +143,8 @@ class Suite:
         try:
             if left <= 0:
                 raise SuiteTimeout("not run: the time of the whole check is over")
-            with _time_limit(self.name, min(self.timeout, left)), _heartbeat(check, report):
+            limit = self.timeout * project.kernel().patience
+            with _time_limit(self.name, min(limit, left)), _heartbeat(check, report):
                 if self._run is None:
                     raise ImportError(self._broken)
                 self._run(check)

@@ -63,8 +63,21 @@ def unload(vm):
     vm.run(f"rmmod {NAME}", check=True)
 
 
+def switchable(vm):
+    """Whether the guest's kernel can be live-patched; if not, it keeps to the core built in."""
+    return vm.run(f"test -d {_PATCHES}").status == 0
+
+
+def built_in(vm):
+    """The core that the guest's kernel was built with, by its own configuration."""
+    chosen = vm.run("zcat /proc/config.gz | grep -q ^CONFIG_MMU_NOTIFIER_RUST=y").status == 0
+    return "rust" if chosen else "c"
+
+
 def serving(vm):
     """Who serves the notifiers: "c", "rust", or "both" while tasks are being moved over."""
+    if not switchable(vm):
+        return built_in(vm)
     state = vm.run(f"cd {_PATCH} && cat enabled transition vmlinux/patched 2>&1").output
     if re.fullmatch(r"([01]\n){3}", state):
         return {"1\n0\n1\n": "rust", "0\n0\n0\n": "c"}.get(state, "both")

@@ -15,6 +15,7 @@ from pathlib import Path
 import channel
 import kernel_log
 import project
+import race_reports
 from guest_job import GuestDied, GuestError, GuestTimeout
 from initramfs import MODULES, Image
 from machine import Machine
@@ -45,6 +46,9 @@ class Guest:
         self._image = dict(programs=programs, files=files, modules=modules)
         self._hardware = dict(cpus=cpus, memory=memory, cpu=cpu, cmdline=cmdline,
                               parallel=parallel, counted=counted)
+        self._known = project.kernel().known
+        # Data races that the kernel has told of and that are not the core's.
+        self.races_elsewhere = 0
         self._load = load
         self._machine = Machine(name, self.log_dir)
         self._taint = None
@@ -77,7 +81,8 @@ class Guest:
             self.boot_seconds = time.monotonic() - started
         finally:
             initramfs.unlink(missing_ok=True)
-        self.run("ip link set lo up", check=True)
+        if self.run("test -d /sys/class/net").status == 0:
+            self.run("ip link set lo up", check=True)
         if self._load:
             for path, arguments in image.load_list:
                 self.insmod(path, arguments)
@@ -170,8 +175,9 @@ class Guest:
             return [f"{self.name}: the guest never came up"]
         answers = self.alive and not self._machine.stuck
         taint = self._read_taint() if answers else self._taint
-        verdict = kernel_log.judge(self.kernel_log(), allowed)
-        said = verdict.unexpected + verdict.expected
+        log, self.races_elsewhere = race_reports.elsewhere(self.kernel_log())
+        verdict = kernel_log.judge(log, allowed, self._known)
+        said = verdict.unexpected + verdict.expected + verdict.known
         failures = verdict.failures()
         failures += [f"kernel tainted: {name}" for name in kernel_log.taint_complaints(taint, said)]
         if self._machine.died_early and not kernel_log.tells_of_panic(said):

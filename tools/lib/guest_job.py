@@ -114,6 +114,7 @@ class Job:
         return f"$ {self.command}\n{output}{newline}[{end}]\n\n"
 
     def _wait(self, condition, timeout, what):
+        timeout = timeout and timeout * self._machine.patience
         with self._machine.changed:
             self._machine.changed.wait_for(
                 lambda: condition() or self._refusal or not self._machine.alive, timeout)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 _COMPLAINTS = [re.compile(pattern) for pattern in (
     r"WARNING: ",
     r"BUG: ",
+    r"\[ BUG: ",                                         # lockdep, of a context
     r"BUG \S+ \(",                                      # SLUB: "BUG kmalloc-64 (Not tainted): ..."
     r"kernel BUG at ",
     r"Oops\b",
@@ -34,18 +35,22 @@ _COMPLAINTS = [re.compile(pattern) for pattern in (
     r".*scheduling while atomic",
     r".*sleeping function called from ",
     r".*: page allocation failure: ",
+    r"(Memory cgroup out|Out) of memory: ",
     r".*kmemleak: \d+ new suspected",
     # livepatch says little; all of it but the known good news is bad news.
     r"livepatch: (?!(enabling|reverting|applying) patch |signaling remaining tasks|'[^']*': )",
     r"irq \d+: nobody cared",
     r"mce: \[Hardware Error\]",
+    r"FAULT_FLAG_ALLOW_RETRY missing",                  # with DEBUG_VM only
     r"\[log\] ",                                        # written by machine.py
 )]
 
 # A backtrace is a complaint when nothing above it in this many lines announced it: another
-# complaint, or a magic system request of ours.
+# complaint, a magic system request of ours, a failure that we have asked for, or the OOM killer,
+# which is a complaint where it says whom it kills.
 _BACKTRACE = re.compile(r"Call Trace:")
-_REQUESTED = re.compile(r"sysrq: Show ")
+_REQUESTED = re.compile(r"sysrq: Show |FAULT_INJECTION: forcing a failure|.* invoked oom-killer: "
+                        r"|oom_reaper: unable to reap ")
 _REPORT_LINES = 100
 
 _PREFIX = re.compile(r"(?:<\d+>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])? ?")
@@ -58,6 +63,7 @@ class Verdict:
     unexpected: list = field(default_factory=list)
     missing: list = field(default_factory=list)
     expected: list = field(default_factory=list)
+    known: list = field(default_factory=list)
 
     def failures(self):
         return self.unexpected + [f"expected in the kernel log, but never came: {pattern}"
@@ -74,19 +80,29 @@ def complaints(log):
             found.append(line)
         elif _REQUESTED.match(text):
             last = number
-        elif _BACKTRACE.match(text) and (last is None or number - last > _REPORT_LINES):
+        elif _BACKTRACE.match(text):
+            if last is None or number - last > _REPORT_LINES:
+                found.append(line)
+            # The next one may be of the same report: some show all tasks.
             last = number
-            found.append(line)
     return found
 
 
-def judge(log, allowed=()):
-    """Sorts the complaints in `log` by whether a pattern in `allowed` expects them."""
+def judge(log, allowed=(), known=()):
+    """Sorts the complaints in `log` by whether a pattern in `allowed` expects them.
+
+    What a pattern in `known` fits may come or not.
+    """
     patterns = [re.compile(pattern) for pattern in allowed]
     verdict, seen = Verdict(), set()
     for line in complaints(log):
         matching = [pattern.pattern for pattern in patterns if pattern.search(line)]
-        (verdict.expected if matching else verdict.unexpected).append(line)
+        if matching:
+            verdict.expected.append(line)
+        elif any(re.search(pattern, line) for pattern in known):
+            verdict.known.append(line)
+        else:
+            verdict.unexpected.append(line)
         seen.update(matching)
     verdict.missing = [pattern.pattern for pattern in patterns if pattern.pattern not in seen]
     return verdict
@@ -95,7 +111,7 @@ def judge(log, allowed=()):
 # The bits of /proc/sys/kernel/tainted that only a complaint sets: name, and what such a complaint
 # says.
 _TAINTS = {4: ("M (machine check)", "Hardware Error"),
-           5: ("B (bad page)", "Bad page|BUG [^ ]+ \\("),
+           5: ("B (bad page)", "Bad page|KASAN: |BUG [^ ]+ \\("),
            7: ("D (oops)", "Oops|BUG: "),
            9: ("W (warning)", "WARNING: |BUG: (scheduling|sleeping) "),
            14: ("L (soft lockup)", "soft lockup")}

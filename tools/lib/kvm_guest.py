@@ -29,11 +29,15 @@ def prepare(vm):
     vm.run(f"echo 256M > /sys/block/zram0/disksize && mkswap {_SWAP} && swapon {_SWAP}", check=True)
     vm.run("cd /sys/kernel/mm/ksm && echo 512 > pages_to_scan && echo 20 > sleep_millisecs && "
            "echo 1 > run", check=True)
-    vm.run(f"echo +memory > {_GROUPS}/cgroup.subtree_control && "
-           f"mkdir {_GROUP}", check=True)
+    make_group(vm)
     # The multi-generational LRU asks which pages are young, but hardly ever by clear_flush_young.
     vm.write("/sys/kernel/mm/lru_gen/enabled", "0")
     vm.run("echo N > /sys/module/damon_stat/parameters/enabled", check=True)
+
+
+def make_group(vm):
+    """Makes its control group, which is all that most operations need."""
+    vm.run(f"echo +memory > {_GROUPS}/cgroup.subtree_control && mkdir {_GROUP}", check=True)
 
 
 class KvmGuest:

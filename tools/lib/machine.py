@@ -43,6 +43,7 @@ class Machine:
         # Guards and announces all that the guest's frames change, jobs included.
         self.changed = threading.Condition(threading.RLock())
         self.died_early = False
+        self.patience = project.kernel().patience
         self._qemu = None
         self._jobs = {}
         self._log = GuestLog(log_dir)
@@ -81,7 +82,7 @@ class Machine:
         self._reader = threading.Thread(target=self._read_frames, daemon=True)
         self._reader.start()
         with self.changed:
-            self.changed.wait_for(lambda: self._ready or self._gone, timeout)
+            self.changed.wait_for(lambda: self._ready or self._gone, timeout * self.patience)
             if not self._ready:
                 raise self.death() if self._gone else GuestError(
                     f"{self.name}: did not boot within {timeout} s; console ends:\n"
@@ -98,7 +99,7 @@ class Machine:
             elif self.alive:
                 self._ending = True
                 self.send(channel.POWER_OFF, timeout=_POWER_OFF_TIMEOUT)
-                self._qemu.wait(_POWER_OFF_TIMEOUT)
+                self._qemu.wait(_POWER_OFF_TIMEOUT * self.patience)
         except (GuestDied, subprocess.TimeoutExpired):
             with self.changed:
                 self._log.remark(f"the guest did not switch off in {_POWER_OFF_TIMEOUT} s")
@@ -126,6 +127,7 @@ class Machine:
         if self._gone:
             raise self.death()
         # The write may block, or that of another thread; only the end of the reader wakes it then.
+        timeout *= self.patience
         overdue = threading.Timer(timeout, self._refuse_to_wait, [timeout])
         overdue.start()
         try:
@@ -178,7 +180,8 @@ class Machine:
         except GuestDied:
             return
         with self.changed:
-            self.changed.wait_for(lambda: answer.ended or self._gone, _DUMP_TIMEOUT)
+            self.changed.wait_for(lambda: answer.ended or self._gone,
+                                  _DUMP_TIMEOUT * self.patience)
             self._stuck = not answer.ended
         if self._stuck:
             self._dump_by_keyboard()

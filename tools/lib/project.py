@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Where things are in this checkout, and how to run a command in the toolchain root."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -76,6 +77,13 @@ class Kernel:
 
     release: str
 
+    # The core it keeps to, if it cannot be live-patched.
+    core = None
+    # How many times longer than on the stock kernel things may take.
+    patience = 1
+    # Complaints of its log that are no finding, as regular expressions.
+    known = ()
+
     @property
     def directory(self) -> Path:
         return BUILD / "kernel" / self.release
@@ -102,7 +110,25 @@ def choices_file() -> Path:
     return BUILD / "kernel" / "choices.json"
 
 
+_in_use: list[Kernel] = []
+
+
+@contextlib.contextmanager
+def using(other: Kernel):
+    """In a `with` block, kernel() is another one than the stock kernel."""
+    _in_use.append(other)
+    try:
+        yield
+    finally:
+        _in_use.pop()
+
+
 def kernel() -> Kernel:
+    """The kernel at work: that of using(), or else the one that KVER= stands for."""
+    return _in_use[-1] if _in_use else stock_kernel()
+
+
+def stock_kernel() -> Kernel:
     """The kernel that KVER= of the environment, or its absence, stands for."""
     wanted = os.environ.get("KVER", "")
     try:

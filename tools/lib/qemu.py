@@ -16,11 +16,12 @@ _COUNTED_ARGUMENTS = "norandmaps nokaslr randomize_kstack_offset=off"
 
 
 def command(vmlinuz, initramfs, console, monitor, cpus, memory, cpu, cmdline, parallel,
-            counted=False):
+            counted=False, disk=None):
     """Returns argv; the agent's channel is QEMU's standard input and output.
 
     `monitor` is the number of an open socket for QEMU's own commands. Without `parallel` the
     processors take turns in one host thread. With `counted` time is the number of instructions.
+    `disk` is the image of a disk, which the guest writes to.
     """
     if counted:
         parallel, cmdline = False, f"{_COUNTED_ARGUMENTS} {cmdline}"
@@ -40,6 +41,7 @@ def command(vmlinuz, initramfs, console, monitor, cpus, memory, cpu, cmdline, pa
         "-mon", "chardev=monitor",
         "-device", "virtio-serial-pci",
         "-device", "virtserialport,chardev=agent,nr=1",
+        *(["-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"] if disk else []),
         "-kernel", str(vmlinuz),
         "-initrd", str(initramfs),
         "-append", f"{_KERNEL_ARGUMENTS} {cmdline}".strip(),

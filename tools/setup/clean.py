@@ -13,7 +13,7 @@ from progress import Failed, say
 from remove import remove
 
 # What a set-up makes; everything else under build/ comes from the sources.
-_SETUP = {"toolroot", "kernel", "logs"}
+_SETUP = {"toolroot", "kernel", "debian", "logs"}
 
 
 def clean(everything: bool) -> None:

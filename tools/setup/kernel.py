@@ -2,11 +2,14 @@
 """A packaged kernel made ready: source, build directory with Rust metadata, image, modules."""
 
 import lzma
-import os
-import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "build"))
+
+import build_directory
 import package_index
 import project
 import release
@@ -16,7 +19,6 @@ from remove import remove
 
 # A change of these makes the prepared build directory stale.
 _BUILD_TOOLS = ("rustc", "bindgen", "clang", "gcc", "pahole", "libelf-dev", "libxxhash-dev")
-_EXPORTS = re.compile(r"EXPORT_SYMBOL_RUST_GPL\((_R\w+)\)")
 
 
 def _log(kernel, stage):
@@ -67,44 +69,11 @@ def _unpack(kernel, choice) -> None:
 def _prepare(kernel) -> None:
     """Builds the part of the kernel that modules need, the Rust crates' metadata included."""
     with Step("kernel build directory", _log(kernel, "prepare"), "about 90 s") as step:
-        shutil.rmtree(kernel.objdir, ignore_errors=True)
-        kernel.objdir.mkdir()
-        shutil.copy(kernel.directory / "stock" / "config", kernel.objdir / ".config")
-        make = ["make", "-C", kernel.source, f"O={kernel.objdir}",
-                f"KERNELRELEASE={kernel.release}", "olddefconfig", "rustavailable", "modules_prepare"]
-        processors = len(os.sched_getaffinity(0))
-        step.run(project.inside_popen, [make[0], f"-j{processors}", *make[1:]])
-        shutil.copy(kernel.directory / "stock" / "Module.symvers", kernel.objdir)
-        _check_klp(kernel)
-        _check_metadata(kernel)
-
-
-def _check_klp(kernel) -> None:
-    usage = project.inside([kernel.objdir / "tools/objtool/objtool", "klp"],
-                           capture_output=True, text=True)
-    if "post-link" not in usage.stdout + usage.stderr:
-        raise Failed("objtool was built without its klp subcommand (libxxhash-dev is missing"
-                     " in the toolchain root), so no livepatch module can be made")
-
-
-def _check_metadata(kernel) -> None:
-    """A module links only if our rebuilt crates name their symbols as the stock kernel does.
-
-    The names carry a hash of the crate and its compiler, so equal names mean
-    that the same compiler saw the same crates.
-    """
-    symvers = (kernel.objdir / "Module.symvers").read_text()
-    stock = {line.split()[1] for line in symvers.splitlines() if line.split()[1].startswith("_R")}
-    headers = (kernel.objdir / "rust").glob("exports_*_generated.h")
-    ours = {name for header in headers for name in _EXPORTS.findall(header.read_text())}
-    if not stock:
-        raise Failed(f"{kernel.release} exports no Rust symbols: it was built without CONFIG_RUST")
-    if stock != ours:
-        example = sorted(stock ^ ours)[0]
-        raise Failed(
-            f"the rebuilt Rust crates do not fit {kernel.release}: {len(stock - ours)} of its"
-            f" {len(stock)} Rust symbols are missing, {len(ours - stock)} are not its own,"
-            f" e.g. {example}.\nWas it built with another rustc than the toolchain root's?")
+        stock = kernel.directory / "stock"
+        build_directory.make(kernel.source, stock / "config", stock / "Module.symvers",
+                             kernel.objdir, kernel.release,
+                             lambda argv: step.run(project.inside_popen, argv))
+    build_directory.check(kernel.objdir, kernel.release, project.inside)
 
 
 def _tool_versions() -> str:
@@ -121,14 +90,14 @@ def marks(choice):
     return unpacked, prepared
 
 
-def ensure(choice) -> None:
+def ensure(choice, prepare=True) -> None:
     kernel = project.Kernel(choice["release"])
     unpacked, prepared = marks(choice)
     if not unpacked.holds():
         prepared.clear()
         _unpack(kernel, choice)
         unpacked.set()
-    if not prepared.holds():
+    if prepare and not prepared.holds():
         prepared.clear()
         _prepare(kernel)
         prepared.set()

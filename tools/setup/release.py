@@ -12,6 +12,10 @@ from progress import Failed
 _IMAGE = re.compile(r"linux-image-((\d+\.\d+)(?:\.\d+)*[^-]*-amd64)")
 
 
+class NotOffered(Failed):
+    """The package index has no such kernel."""
+
+
 def remembered() -> dict:
     try:
         return json.loads(project.choices_file().read_text())
@@ -65,7 +69,7 @@ def _select(wanted: str, candidates: list[dict]) -> dict:
     if fitting:
         return fitting[-1]
     offered = ", ".join(sorted({one["release"] for one in candidates})) or "none"
-    raise Failed(f"no packaged kernel fits KVER={wanted or '(the newest)'}.\n"
+    raise NotOffered(f"no packaged kernel fits KVER={wanted or '(the newest)'}.\n"
                  f"KVER= takes a series or a full release; on offer with their source: {offered}")
 
 

@@ -43,6 +43,16 @@ def _proxies() -> list[str]:
             if line.startswith("Acquire::") and "::Proxy" in line and '""' not in line]
 
 
+def bootstrap(target, packages, *more) -> list[str]:
+    """The command that makes a Debian with backports' index and `packages` in `target`."""
+    return [
+        *project.private_mounts(), "mmdebstrap", "--mode=root", "--variant=apt",
+        "--include=" + ",".join(packages),
+        "--aptopt=Acquire::Retries \"3\"", "--aptopt=Acquire::http::Timeout \"30\"",
+        *_proxies(), f"--setup-hook={_ADD_BACKPORTS}", *more, SUITE, str(target),
+    ]
+
+
 def mark() -> Mark:
     return Mark(project.toolroot() / _MARK, [SUITE, packages(), _ADD_BACKPORTS, _DPKG])
 
@@ -53,15 +63,8 @@ def ensure() -> None:
     fresh = project.BUILD / "toolroot.new"
     with Step("toolchain root", project.LOGS / "toolroot.log", "about a minute") as step:
         remove(fresh)
-        command = [
-            *project.private_mounts(), "mmdebstrap", "--mode=root", "--variant=apt",
-            "--include=" + ",".join(packages()),
-            "--aptopt=Acquire::Retries \"3\"", "--aptopt=Acquire::http::Timeout \"30\"",
-            *_proxies(), *(f"--dpkgopt={option}" for option in _DPKG),
-            f"--setup-hook={_ADD_BACKPORTS}",
-            '--customize-hook=: > "$1/etc/resolv.conf"',
-            SUITE, str(fresh),
-        ]
+        command = bootstrap(fresh, packages(), *(f"--dpkgopt={option}" for option in _DPKG),
+                            '--customize-hook=: > "$1/etc/resolv.conf"')
         step.run(subprocess.Popen, command, hint=_NO_NETWORK)
         mark().write_into(fresh / _MARK)
         stale = project.BUILD / "toolroot.old"

@@ -47,16 +47,16 @@ class Mutant:
     caught_by: tuple
 
 
-def load():
-    """All mutants, by name."""
+def load(paths=()):
+    """All mutants, by name; with `paths`, those that these files hold."""
     found = {}
-    for path in sorted((TESTING / "mutants").glob("*.toml")):
+    for path in paths or sorted((TESTING / "mutants").glob("*.toml")):
         for name, entry in tomllib.loads(path.read_text()).items():
             if name in found:
                 sys.exit(f"{path}: a second mutant {name}")
             edits = tuple((edit["file"], edit["search"], edit["replace"])
                           for edit in entry["edits"])
-            found[name] = Mutant(name, entry["what"], edits, tuple(entry["caught_by"]))
+            found[name] = Mutant(name, entry["what"], edits, tuple(entry.get("caught_by", ())))
     return found
 
 

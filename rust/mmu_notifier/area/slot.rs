@@ -29,6 +29,7 @@ use kernel::{
 };
 
 use crate::{
+    ffi,
     interval::IntervalOps,
     range::{
         Event,
@@ -191,7 +192,7 @@ impl Slot {
         drop(state);
         // SAFETY: `vma` was not null under the lock, and by the invariants of `State` stays, with
         // its page tables, while `zaps` is not zero.
-        unsafe { bindings::zap_special_vma_range(vma, start, end.saturating_sub(start)) };
+        unsafe { ffi::mmu_notifier_helper_zap(vma, start, end.saturating_sub(start)) };
         self.state.lock().zaps -= 1;
         self.changed.notify_all();
     }

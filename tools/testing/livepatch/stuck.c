@@ -4,7 +4,8 @@
  * gate in invalidate_range_start. Standard input says what to do, one word a
  * line, and each is answered when it has been done:
  *	stick	unmap a page; done once the callback waits at the shut gate
- *	open	open the gate; done once the page is unmapped
+ *	leave	unregister meanwhile; done once that waits for the callback
+ *	open	open the gate; done once the page is unmapped, and all is as before
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,11 +14,17 @@
 
 #include "mnt.h"
 
+static long run_unregister(void *fd)
+{
+	return mnt_unregister(*(int *)fd, 0);
+}
+
 int main(void)
 {
 	struct advice advice = { .length = PAGE, .advice = MADV_DONTNEED };
 	struct mnt_behave gate = { .gates = MNT_BIT(MNT_RANGE_START) };
-	struct job job;
+	struct job job, leaver;
+	bool sticking = false, leaving = false;
 	char word[16];
 	__u64 times = 0;
 	int fd;
@@ -36,12 +43,26 @@ int main(void)
 		if (!strcmp(word, "stick")) {
 			job_start(&job, run_madvise, &advice);
 			mnt_wait_entered(fd, 0, MNT_RANGE_START, ++times);
-		} else if (!strcmp(word, "open")) {
+			sticking = true;
+		} else if (!strcmp(word, "leave")) {
+			job_start(&leaver, run_unregister, &fd);
+			if (!job_blocks(&leaver, "mmu_notifier_unregister")) {
+				fputs("unregistered under a callback\n", stderr);
+				return 1;
+			}
+			leaving = true;
+		} else if (!strcmp(word, "open") && sticking) {
 			ioctl(fd, MNT_OPEN, 0);
+			sticking = false;
 			if (job_join(&job)) {
 				perror("madvise");
 				return 1;
 			}
+			if (leaving && (job_join(&leaver) || mnt_register(fd, 0, MNT_RANGE, 0))) {
+				perror("unregister and register");
+				return 1;
+			}
+			leaving = false;
 			mnt_behave(fd, 0, advice.start, PAGE, gate);
 			*(char *)advice.start = 1;
 		}

@@ -8,6 +8,7 @@
  * Prints `progress lives=N` each second until SIGTERM. Exit status: 0 if every life went well, 1 if
  * one saw something wrong.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -84,7 +85,7 @@ static int life_with_vm(const char *device, int number)
 	struct kvm_userspace_memory_region slot = { .memory_size = BYTES };
 	unsigned char *pages = pages_at(NULL);
 	int kvm = open(device, O_RDWR | O_CLOEXEC);
-	int vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	int vm = TEMP_FAILURE_RETRY(ioctl(kvm, KVM_CREATE_VM, 0));
 
 	if (pages == MAP_FAILED || kvm < 0 || vm < 0)
 		return wrong("no VM");
@@ -100,20 +101,30 @@ static int life_with_vm(const char *device, int number)
 	return 0;
 }
 
-/* The mirror keeps the pages it has read until it is told that they are gone. */
+/*
+ * The mirror keeps the pages it has read until it is told that they are gone.
+ * It is busy if others have changed the range for a second, and on a slow
+ * machine they can.
+ */
 static int read_mirror(int mirror, unsigned char *pages, unsigned char *copy)
 {
 	struct hmm_dmirror_cmd command = {
 		.addr = (uintptr_t)pages, .ptr = (uintptr_t)copy, .npages = PAGES,
 	};
 
-	return ioctl(mirror, HMM_DMIRROR_READ, &command);
+	int result;
+
+	do {
+		result = ioctl(mirror, HMM_DMIRROR_READ, &command);
+	} while (result && errno == EBUSY);
+	return result;
 }
 
 static int life_with_mirror(const char *device, int number)
 {
 	unsigned char *pages = pages_at(NULL), *copy = malloc(BYTES);
-	int mirror = open(device, O_RDWR | O_CLOEXEC);
+	/* A signal ends the wait for locks: livepatch sends one to whom it waits for. */
+	int mirror = TEMP_FAILURE_RETRY(open(device, O_RDWR | O_CLOEXEC));
 	int how;
 
 	if (pages == MAP_FAILED || !copy || mirror < 0)

@@ -39,7 +39,7 @@ void thread_prepare(struct thread *thread, unsigned int number)
 		if (secondary_is_open(&thread->secondary[which]))
 			shared->open[which]++;
 	}
-	thread->device = open("/dev/hmm_dmirror0", O_RDWR | O_CLOEXEC);
+	thread->device = TEMP_FAILURE_RETRY(open("/dev/hmm_dmirror0", O_RDWR | O_CLOEXEC));
 	if (thread->device < 0)
 		report_broken(&thread->place, "no device", errno);
 	for (unsigned int region = 0; region < REGIONS; region++) {

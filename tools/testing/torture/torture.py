@@ -26,23 +26,28 @@ _GRACE = 300
 
 
 class BuildFailed(Exception):
-    """The torture did not build."""
+    """A program did not build."""
 
 
 def built(programs):
     """Returns the program, made up to date; `programs` are upstream's, for their headers."""
-    with lock.held("building the torture"):
-        _OUT.mkdir(parents=True, exist_ok=True)
+    return make("torture", _HERE, _OUT, programs)
+
+
+def make(name, folder, out, programs):
+    """Has the Makefile in `folder` make `name` in `out`, with the headers of `programs`."""
+    with lock.held(f"building the {name}"):
+        out.mkdir(parents=True, exist_ok=True)
         done = project.inside(
             ["make", f"-j{len(os.sched_getaffinity(0))}", f"HEADERS={programs.headers}",
              f"HMM={programs.test_hmm.parent}", f"SAMPLES={project.TOP / 'samples'}",
-             f"OUT={_OUT}"],
-            cwd=_HERE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+             f"OUT={out}"],
+            cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-_LOG_TAIL:])
-        raise BuildFailed(f"the torture did not build:\n{tail}")
-    return _OUT / "torture"
+        raise BuildFailed(f"the {name} did not build:\n{tail}")
+    return out / name
 
 
 def guest(note=lambda text: None):

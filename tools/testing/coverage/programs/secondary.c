@@ -11,6 +11,7 @@
 
 #include "gru.h"
 #include "kvm_shadow.h"
+#include "recorder.h"
 #include "secondary.h"
 
 /* One of the two devices; the functions return 0 or errno. */
@@ -224,6 +225,8 @@ static const char *open_devices(void)
 	tlb = open("/dev/gru", O_RDWR | O_CLOEXEC);
 	if (tlb < 0 || ioctl(tlb, GRU_CONFIGURE, &flush))
 		return say("/dev/gru: %s", strerror(errno));
+	if (recorder_subscribe())
+		return say("the record: %s", strerror(errno));
 	scratch = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	return scratch == MAP_FAILED ? say("scratch: %s", strerror(errno)) : NULL;
@@ -271,6 +274,8 @@ const char *secondary_try_map(void *area, size_t size)
 		return wrong;
 	if (ioctl(vm, KVM_SHADOW_SET_SLOT, &slot))
 		return say("slot %u: %s", slots, strerror(errno));
+	if (recorder_watch(area, size))
+		return say("the record: %s", strerror(errno));
 	slots++;
 	return NULL;
 }

@@ -56,8 +56,8 @@ TEST_F(notifier, synchronize_waits_for_frees)
 	note("up to %d of %d not freed when mmu_notifier_synchronize() came back",
 	     most, NOTIFIERS);
 	/* Of C it is known, and shown by the line above. */
-	if (!c_serves())
-		EXPECT_EQ(0, most);
+	if (!c_may_err())
+		EXPECT_EQ(0, most) TH_LOG("synchronize left frees pending");
 }
 
 TEST_HARNESS_MAIN

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -18,5 +19,24 @@
 	ASSERT_EQ(-1, call);				\
 	ASSERT_EQ(error, errno);			\
 } while (0)
+
+/* On a kernel that watches itself all takes MNT_PATIENCE times as long. */
+static inline void harness_be_patient(void)
+{
+	const char *patience = getenv("MNT_PATIENCE");
+
+	if (!patience)
+		return;
+	for (struct __fixture_metadata *f = __fixture_list; f; f = f->next)
+		for (struct __test_metadata *t = f->tests; t; t = t->next)
+			t->timeout *= atoi(patience);
+}
+
+#undef TEST_HARNESS_MAIN
+#define TEST_HARNESS_MAIN \
+	int main(int argc, char **argv) { \
+		harness_be_patient(); \
+		return test_harness_run(argc, argv); \
+	}
 
 #endif

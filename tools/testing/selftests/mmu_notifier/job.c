@@ -238,10 +238,18 @@ static char first_char(const char *path)
 
 bool c_serves(void)
 {
+	/* A core that is built in has no livepatch. */
+	if (access("/sys/kernel/livepatch", F_OK))
+		return !rust_serves_alone();
 	/* During a transition each task has its own core. */
 	if (first_char(PATCH "transition") == '1')
 		return first_char("/proc/self/patch_state") != '1';
 	return first_char(PATCH "enabled") != '1';
+}
+
+bool c_may_err(void)
+{
+	return c_serves() && !getenv("MNT_STRICT");
 }
 
 bool rust_serves_alone(void)

@@ -118,6 +118,11 @@ int child_wait(pid_t child);
 
 /* Which core this task runs in, by the word of its livepatch interface. */
 bool c_serves(void);
+/*
+ * Whether a test takes what C does wrong for what is to be expected: while C
+ * serves, unless MNT_STRICT is in the environment (Documentation/findings.rst).
+ */
+bool c_may_err(void);
 /* Whether it is Rust for all tasks, in native mode. */
 bool rust_serves_alone(void);
 

@@ -185,7 +185,7 @@ TEST_F(notifier, the_list_says_eagain_after_the_intervals)
 {
 	pid_t child = start_victim(_metadata, self,
 				   intervals_and_refusal);
-	unsigned int left_open = c_serves() ? 1 : 0;
+	unsigned int left_open = c_may_err() ? 1 : 0;
 	struct mnt_state state;
 
 	BEHAVE(0, .eagain = MNT_BIT(MNT_RANGE_START));
@@ -193,9 +193,9 @@ TEST_F(notifier, the_list_says_eagain_after_the_intervals)
 	EXPECT_STREQ("1.inv~ 2.inv~ 3.inv~ 0.start~!",
 		     mnt_trace(self->fd));
 	state = mnt_state(self->fd, 1);
-	EXPECT_EQ(left_open, state.active_invalidate_ranges);
+	EXPECT_EQ(left_open, state.active_invalidate_ranges) TH_LOG("the range stays active");
 	EXPECT_EQ(left_open, state.invalidate_seq & 1);
-	ASSERT_EQ(left_open, ioctl(self->fd, MNT_REPAIR, 1));
+	EXPECT_EQ(left_open, ioctl(self->fd, MNT_REPAIR, 1));
 	end_victim(_metadata, self, child);
 }
 

@@ -45,9 +45,14 @@ def folders():
 
 def built_in(folder):
     """Returns the programs of a folder as {name: path}, in its order, made up to date first."""
-    out = _make(_HERE / folder, _out() / folder)
+    return built_at(_HERE / folder)
+
+
+def built_at(folder):
+    """The same for the folder at a path."""
+    out = _make(folder, _out() / folder.name)
     names = project.inside(["make", "--silent", "--eval=names: ; @echo $(PROGRAMS)", "names"],
-                           cwd=_HERE / folder, check=True, stdout=subprocess.PIPE, text=True)
+                           cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
     return {name: out / name for name in names.stdout.split()}
 
 
@@ -86,7 +91,9 @@ def prepare(vm):
 
 def run(check, vm, program, core, prefix="", timeout=_TIMEOUT):
     """Runs a program, reports each of its tests, returns the verdicts by name."""
-    return report(check, vm.run(f"exec {program}", timeout), program, core, prefix)
+    patience = project.kernel().patience
+    command = f"MNT_PATIENCE={patience} exec {program}" if patience > 1 else f"exec {program}"
+    return report(check, vm.run(command, timeout), program, core, prefix)
 
 
 def report(check, end, program, core, prefix=""):

@@ -94,10 +94,7 @@ TEST_F(notifier, an_interval_fails_a_blockable_range)
 	EXPECT_EQ(0, mnt_state(self->fd, 0).invalidate_seq & 1);
 }
 
-/*
- * A start that fails though it may sleep: those with an end get it at once,
- * and the VM, which goes on regardless, sends it again.
- */
+/* A start that fails though it may sleep. */
 TEST_F(notifier, a_start_fails_a_blockable_range)
 {
 	ASSERT_DONE(mnt_register(self->fd, 0, MNT_RANGE, 0));
@@ -105,7 +102,9 @@ TEST_F(notifier, a_start_fails_a_blockable_range)
 	BEHAVE(1, .flags = MNT_FAIL_BLOCKABLE);
 	mnt_trace(self->fd);
 	ASSERT_DONE(dontneed(self->area));
-	EXPECT_STREQ("1.start! 0.start 0.end 0.end", mnt_trace(self->fd));
+	/* C ends it at once, and the VM, which goes on regardless, ends it again. */
+	EXPECT_STREQ(c_serves() ? "1.start! 0.start 0.end 0.end" :
+		     "1.start! 0.start 0.end", mnt_trace(self->fd));
 	BEHAVE(1, .flags = 0);
 	ASSERT_DONE(dontneed(self->area));
 	EXPECT_STREQ("1.start 0.start 0.end", mnt_trace(self->fd));

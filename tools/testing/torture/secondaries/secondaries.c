@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "secondaries.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "shared.h"
@@ -15,12 +16,17 @@ const struct secondary_class *const secondary_classes[SECONDARIES] = {
 
 void secondary_open(struct secondary *secondary, unsigned int which, char *arena, size_t size)
 {
+	int result;
+
 	*secondary = (struct secondary){
 		.class = secondary_classes[which], .fd = -1, .arena = arena,
 	};
 	if (shared->left_out & 1U << which)
 		return;
-	if (secondary->class->open(secondary, size))
+	/* A signal ends the wait for locks: livepatch sends one to whom it waits for. */
+	while ((result = secondary->class->open(secondary, size)) == -EINTR)
+		secondary_close(secondary);
+	if (result)
 		secondary_close(secondary);
 }
 

@@ -90,12 +90,12 @@ static char *attach(int64_t segid, size_t size)
 		.segid = segid, .flags = XPMEM_RDWR, .permit_type = XPMEM_PERMIT_MODE,
 	};
 	struct xpmem_attach attach = { .size = size, .fd = -1 };
-	int fd = open("/dev/xpmem", O_RDWR | O_CLOEXEC);
+	int fd = TEMP_FAILURE_RETRY(open("/dev/xpmem", O_RDWR | O_CLOEXEC));
 
-	if (fd < 0 || ioctl(fd, XPMEM_GET, &get))
+	if (fd < 0 || TEMP_FAILURE_RETRY(ioctl(fd, XPMEM_GET, &get)))
 		return NULL;
 	attach.apid = get.apid;
-	return ioctl(fd, XPMEM_ATTACH, &attach) ? NULL : (char *)attach.vaddr;
+	return TEMP_FAILURE_RETRY(ioctl(fd, XPMEM_ATTACH, &attach)) ? NULL : (char *)attach.vaddr;
 }
 
 /* The partner's life: it does what it is asked to, and dies with the asker. */

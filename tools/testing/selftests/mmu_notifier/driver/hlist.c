@@ -74,6 +74,12 @@ static void mnt_object_put(struct mnt_object *object)
 	mmu_notifier_put(&object->mn);
 }
 
+/* What is freed while a callback runs would be the callback's use after free. */
+static void mnt_leave(const struct mnt_object *object)
+{
+	WARN_ON_ONCE(READ_ONCE(object->freed));
+}
+
 static void mnt_op_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct mnt_object *object = mnt_object(mn);
@@ -85,6 +91,7 @@ static void mnt_op_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	};
 
 	mnt_enter(object->slot, &call, 0);
+	mnt_leave(object);
 	if (object->slot->behave.flags & MNT_PUT_IN_RELEASE)
 		mnt_object_put(object);
 }
@@ -135,6 +142,7 @@ static int mnt_op_range_start(struct mmu_notifier *mn,
 		.end = range->end,
 		.event = range->event,
 		.blockable = mmu_notifier_range_blockable(range),
+		.owned = range->owner,
 		.object = object->number,
 	};
 	int ret = mnt_refuses(slot, &call) ? -EAGAIN : 0;
@@ -142,6 +150,7 @@ static int mnt_op_range_start(struct mmu_notifier *mn,
 	if (!ret)
 		mnt_range_started(slot, range->start, range->end);
 	mnt_enter(slot, &call, ret);
+	mnt_leave(object);
 	return ret;
 }
 
@@ -155,10 +164,12 @@ static void mnt_op_range_end(struct mmu_notifier *mn,
 		.end = range->end,
 		.event = range->event,
 		.blockable = mmu_notifier_range_blockable(range),
+		.owned = range->owner,
 		.object = object->number,
 	};
 
 	mnt_enter(object->slot, &call, 0);
+	mnt_leave(object);
 	mnt_range_ended(object->slot, range->start, range->end);
 }
 

@@ -33,6 +33,7 @@ static bool mnt_begin_invalidate(struct mnt_slot *slot,
 		.seq = cur_seq,
 		.event = range->event,
 		.blockable = mmu_notifier_range_blockable(range),
+		.owned = range->owner,
 	};
 	if (mnt_refuses(slot, call))
 		goto refuse;

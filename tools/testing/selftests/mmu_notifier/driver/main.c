@@ -15,6 +15,10 @@
 
 #include "mmu_notifier_test.h"
 
+static unsigned int mnt_record = MNT_EVENTS_MAX;
+module_param_named(record, mnt_record, uint, 0444);
+MODULE_PARM_DESC(record, "How many events a session remembers until they are drained");
+
 static atomic_t mnt_sessions;
 static DECLARE_WAIT_QUEUE_HEAD(mnt_gone);
 
@@ -42,7 +46,8 @@ static int mnt_open(struct inode *inode, struct file *file)
 	session = vzalloc(sizeof(*session));
 	if (!session)
 		return -ENOMEM;
-	session->events = vmalloc_array(MNT_EVENTS_MAX, sizeof(*session->events));
+	session->max_events = mnt_record;
+	session->events = vmalloc_array(mnt_record, sizeof(*session->events));
 	if (!session->events) {
 		vfree(session);
 		return -ENOMEM;

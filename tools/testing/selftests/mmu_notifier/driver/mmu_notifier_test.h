@@ -71,6 +71,7 @@ struct mnt_session {
 	atomic_t unfreed;		/* put for the last time, not yet freed */
 	u64 order;
 	u32 nr_events;
+	u32 max_events;
 	u32 lost;
 	struct mnt_event *events;
 	struct mnt_slot slots[MNT_SLOTS];
@@ -84,6 +85,7 @@ struct mnt_call {
 	unsigned long seq;
 	unsigned int event;
 	bool blockable;
+	bool owned;
 	unsigned int object;
 };
 

@@ -56,6 +56,8 @@ enum mnt_phase {
  * @ret: what the callback or the command returned
  * @tid: the thread, as the initial pid namespace numbers it
  * @object: which of the slot's notifiers, counted from 1
+ * @owned: whether the range has an owner
+ * @pad: zero
  */
 struct mnt_event {
 	__u64 order;
@@ -70,6 +72,8 @@ struct mnt_event {
 	__s32 ret;
 	__s32 tid;
 	__u32 object;
+	__u32 owned;
+	__u32 pad;
 };
 
 /* struct mnt_add flags */
@@ -117,7 +121,7 @@ struct mnt_add {
  * @gates: (in) MNT_BIT() of the callbacks that wait for MNT_OPEN
  * @eagain: (in) MNT_BIT() of those that refuse a range they may not sleep on
  * @young: (in) MNT_BIT() of those that answer "young"
- * @pad: zero
+ * @limit: (in) milliseconds after which a gate lets a callback through, 0 for never
  * @start: (in) gates, refusals and record heed only ranges that intersect
  * @end: (in) start to end, exclusive
  */
@@ -127,7 +131,7 @@ struct mnt_behave {
 	__u32 gates;
 	__u32 eagain;
 	__u32 young;
-	__u32 pad;
+	__u32 limit;
 	__u64 start;
 	__u64 end;
 };
@@ -157,7 +161,7 @@ struct mnt_wait {
 };
 
 /**
- * struct mnt_drain - MNT_DRAIN moves the record to user space
+ * struct mnt_drain - MNT_DRAIN moves the record to user space, or its beginning
  * @events: (in) pointer to an array of MNT_EVENTS_MAX
  * @count: (out)
  * @lost: (out) events that found the record full

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The record of events, the gates that stop a callback, the pairing check. */
 
+#include <linux/jiffies.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -24,7 +25,7 @@ bool mnt_refuses(const struct mnt_slot *slot, const struct mnt_call *call)
 static void mnt_append(struct mnt_session *session, const struct mnt_event *event)
 {
 	lockdep_assert_held(&session->lock);
-	if (session->nr_events == MNT_EVENTS_MAX) {
+	if (session->nr_events == session->max_events) {
 		session->lost++;
 		return;
 	}
@@ -48,6 +49,7 @@ static void mnt_record(struct mnt_slot *slot, const struct mnt_call *call,
 		.ret = ret,
 		.tid = task_pid_nr(current),
 		.object = call->object,
+		.owned = call->owned,
 	};
 	unsigned long flags;
 
@@ -86,6 +88,13 @@ static bool mnt_gate_open(struct mnt_slot *slot, enum mnt_hook hook)
 	       READ_ONCE(slot->behave.flags) & passes;
 }
 
+static long mnt_limit(const struct mnt_slot *slot)
+{
+	u32 limit = READ_ONCE(slot->behave.limit);
+
+	return limit ? msecs_to_jiffies(limit) : MAX_SCHEDULE_TIMEOUT;
+}
+
 /*
  * Records that the callback has been entered and waits while its gate is shut.
  * Whether it is shut is decided first: a test opens it as soon as it sees the
@@ -103,10 +112,12 @@ void mnt_enter(struct mnt_slot *slot, const struct mnt_call *call, int ret)
 	if (open)
 		return;
 	if (current->flags & PF_EXITING)
-		wait_event(slot->session->wait, mnt_gate_open(slot, call->hook));
+		wait_event_timeout(slot->session->wait,
+				   mnt_gate_open(slot, call->hook), mnt_limit(slot));
 	else
-		wait_event_killable(slot->session->wait,
-				    mnt_gate_open(slot, call->hook));
+		wait_event_killable_timeout(slot->session->wait,
+					    mnt_gate_open(slot, call->hook),
+					    mnt_limit(slot));
 	mnt_record(slot, call, MNT_LEAVE, 0);
 }
 
@@ -160,10 +171,12 @@ long mnt_drain(struct mnt_session *session, struct mnt_drain *drain)
 	if (!copy)
 		return -ENOMEM;
 	spin_lock_irqsave(&session->lock, flags);
-	drain->count = session->nr_events;
+	drain->count = min(session->nr_events, MNT_EVENTS_MAX);
 	drain->lost = session->lost;
 	memcpy(copy, session->events, drain->count * sizeof(*copy));
-	session->nr_events = 0;
+	session->nr_events -= drain->count;
+	memmove(session->events, session->events + drain->count,
+		session->nr_events * sizeof(*copy));
 	session->lost = 0;
 	spin_unlock_irqrestore(&session->lock, flags);
 	if (copy_to_user(u64_to_user_ptr(drain->events), copy,
