@@ -31,6 +31,31 @@ def results(output):
     return found
 
 
+def verdicts(output):
+    """Returns "pass", "fail", "skip" or "xfail" by name of what was reported, whole or not.
+
+    The second test of a name is called "name (2)". When the plan says otherwise than what came,
+    that is one more verdict, by the name "plan".
+    """
+    found, seen = {}, {}
+    for line in _LINE.finditer(output):
+        directive = _DIRECTIVE.search(line["rest"])
+        word = directive["word"].lower() if directive else ""
+        name = line["rest"][:directive.start()] if word else line["rest"]
+        if word == "skip" and not name.strip():
+            name = line["rest"][directive.end():]
+        name = " ".join(name.strip().removeprefix("- ").split())
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            name = f"{name} ({seen[name]})"
+        verdict = "pass" if line["verdict"] == "ok" else "fail"
+        found[name] = word if word in ("skip", "xfail") else verdict
+    plan = _PLAN.search(output)
+    if plan and int(plan[1]) != len(found):
+        found["plan"] = f"{len(found)} of {plan[1]}"
+    return found
+
+
 def counts(verdicts):
     """Says how many of each, in words."""
     verdicts = list(verdicts)

@@ -8,13 +8,14 @@ import subprocess
 from pathlib import Path
 
 import project
+import runs
 from marks import Mark
 
 _MAKEFILE = Path(__file__).with_name("Makefile")
 _LOG_TAIL = 20
 
-KVM_PROGRAMS = ("set_memory_region_test", "demand_paging_test", "memslot_modification_stress_test",
-                "kvm_page_table_test", "mmu_stress_test")
+KVM_PROGRAMS = sorted({run.program for run in runs.KVM_RUNS})
+MM_PROGRAMS = sorted({run.program for run in runs.MM_RUNS if run.directory == runs.MM})
 
 
 class BuildFailed(Exception):
@@ -27,8 +28,12 @@ class Upstream:
     def __init__(self, directory):
         self.headers = directory / "headers" / "usr" / "include"
         self.hmm_tests = directory / "hmm-tests"
-        self.test_hmm = directory / "test_hmm" / "test_hmm.ko"
+        self.rdma_odp = directory / "rdma_odp"
+        self.test_hmm, self.gup_test, self.attach = (
+            directory / name / f"{name}.ko"
+            for name in ("test_hmm", "gup_test_module", "mmu_notifier_attach"))
         self.kvm = {name: directory / "kvm" / name for name in KVM_PROGRAMS}
+        self.mm = {name: directory / "mm" / name for name in MM_PROGRAMS}
 
 
 def built(note=lambda text: None):
@@ -36,17 +41,28 @@ def built(note=lambda text: None):
     kernel = project.kernel()
     directory = project.BUILD / "upstream" / kernel.release
     directory.parent.mkdir(parents=True, exist_ok=True)
-    mark = Mark(directory / "built", [(kernel.directory / "prepared").read_text(),
-                                      _MAKEFILE.read_text(), KVM_PROGRAMS])
+    inputs = [(kernel.directory / "prepared").read_text(), KVM_PROGRAMS, MM_PROGRAMS,
+              _MAKEFILE.read_text()]
+    # Where only sources of ours have changed, make knows what to do.
+    begun, mark = (Mark(directory / "begun", inputs),
+                   Mark(directory / "built", [*inputs, *_sources()]))
     with open(directory.parent / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not mark.holds():
-            note("building upstream's programs (about 30 s)")
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir()
+            note("building upstream's programs (about 90 s)")
+            if not begun.holds():
+                shutil.rmtree(directory, ignore_errors=True)
+                directory.mkdir()
+                begun.set()
             _build(kernel, directory)
             mark.set()
     return Upstream(directory)
+
+
+def _sources():
+    """The text of what is built besides upstream's own sources."""
+    folders = (_MAKEFILE.with_name(name) for name in ("attach", "gup_test", "rdma"))
+    return [path.read_text() for folder in folders for path in sorted(folder.iterdir())]
 
 
 def _build(kernel, directory):
@@ -56,7 +72,7 @@ def _build(kernel, directory):
         result = project.inside(
             ["make", f"-j{len(os.sched_getaffinity(0))}", "-f", _MAKEFILE,
              f"SOURCE={kernel.source}", f"OBJDIR={kernel.objdir}", f"RELEASE={kernel.release}",
-             f"OUT={directory}", f"KVM={' '.join(KVM_PROGRAMS)}"],
+             f"OUT={directory}", f"KVM={' '.join(KVM_PROGRAMS)}", f"MM={' '.join(MM_PROGRAMS)}"],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     if result.returncode != 0:
         tail = log.read_text(errors="replace").splitlines()[-_LOG_TAIL:]
