@@ -16,6 +16,7 @@ sys.path[:0] = [str(_TESTING / "selftests/mmu_notifier"), str(_TESTING / "upstre
 import core  # noqa: E402
 import cores  # noqa: E402
 import notifier_tests  # noqa: E402
+import talk  # noqa: E402
 
 TITLE = "a stuck callback holds up no other process, and is told of"
 ORDER = 32
@@ -23,9 +24,6 @@ TIMEOUT = 1500
 
 _PATCH = f"/sys/kernel/livepatch/{core.NAME}"
 _PARAMETERS = f"/sys/module/{core.NAME}/parameters"
-_FIFO = "/tmp/isolation"
-# Each test has a limit of its own; this only ends what hangs.
-_TIMEOUT = 900
 _STUCK_AFTER = 2
 _SAID = re.compile(
     rf"{core.NAME}: callback (?P<symbol>mnt_\w+)\S* \[mmu_notifier_test\] stuck for "
@@ -48,16 +46,16 @@ def run(check):
 
 def _whom_it_holds_up(check, vm, which):
     for program in ("isolation", "isolation_own"):
-        notifier_tests.run(check, vm, program, which, timeout=_TIMEOUT)
-        _notes(check, f"{program}-{which}", which)
+        notifier_tests.run(check, vm, program, which, timeout=talk.TIMEOUT)
+        talk.notes(check, f"{program}-{which}", which)
 
 
 def _adopted(check, vm):
     """Both register with C, then one gets stuck in Rust."""
-    with _Talk(check, vm, "isolation_moves", "adopted", "rust") as talk:
-        talk.wait("prepared")
+    with talk.Talk(check, vm, "isolation_moves", "adopted", "rust") as program:
+        program.wait("prepared")
         core.take_over(vm)
-        talk.say("go")
+        program.say("go")
     with check.test("stuck_after_default", "rust"):
         assert _parameter(vm, "stuck_after") == 10
     core.hand_back(vm)
@@ -66,16 +64,16 @@ def _adopted(check, vm):
 def _stuck_in_the_old_core(check, vm):
     """The stuck task alone holds the transition open; all others are in the new core."""
     def change(prefix, newcomer, begin):
-        with _Talk(check, vm, "isolation_moves", "own_waits_across_cores", newcomer,
-                   prefix) as talk:
-            talk.wait("prepared")
+        with talk.Talk(check, vm, "isolation_moves", "own_waits_across_cores", newcomer,
+                   prefix) as program:
+            program.wait("prepared")
             begin()
             core.wait_until(vm, lambda: _stragglers(vm) == 1)
-            talk.say("go")
-            talk.wait("waits")
+            program.say("go")
+            program.wait("waits")
             with check.test(f"{prefix}held_open", newcomer):
                 assert core.serving(vm) == "both" and _stragglers(vm) == 1
-            talk.say("end")
+            program.say("end")
         core.wait_for(vm, newcomer)
 
     change("loading.", "rust", lambda: vm.insmod(core.IN_GUEST))
@@ -87,26 +85,26 @@ def _told(check, vm):
     core.take_over(vm, f"stuck_after={_STUCK_AFTER}")
     told = 0
     for test, symbol in ("of_lists", "mnt_op_range_start"), ("of_intervals", "mnt_op_invalidate"):
-        with _Talk(check, vm, "stuck_callbacks", test, "rust", f"{test}.") as talk:
+        with talk.Talk(check, vm, "stuck_callbacks", test, "rust", f"{test}.") as program:
             for which in "first", "second":
                 with check.test(f"told.{test}.{which}", "rust"):
                     before = len(vm.kernel_log())
-                    stuck, waiting = talk.stuck()
+                    stuck, waiting = program.stuck()
                     core.wait_until(vm, lambda: _SAID.search(_since(vm, before)), 30)
                     told += 1
                     _expect_told_once(vm, before, symbol, stuck, waiting)
                     assert _parameter(vm, "stuck_callbacks") == told
-                talk.say("open")
-                talk.wait("opened")
+                program.say("open")
+                program.wait("opened")
     with check.test("switched_off", "rust"):
         vm.write(f"{_PARAMETERS}/stuck_after", "0")
         before = len(vm.kernel_log())
-        with _Talk(check, vm, "stuck_callbacks", "of_lists", "rust", "off.") as talk:
+        with talk.Talk(check, vm, "stuck_callbacks", "of_lists", "rust", "off.") as program:
             for _ in range(2):
-                talk.stuck()
+                program.stuck()
                 time.sleep(2 * _STUCK_AFTER)
-                talk.say("open")
-                talk.wait("opened")
+                program.say("open")
+                program.wait("opened")
         assert not _SAID.search(_since(vm, before)), "told though switched off"
         assert _parameter(vm, "stuck_callbacks") == told
     core.hand_back(vm)
@@ -137,53 +135,3 @@ def _parameter(vm, name):
 def _stragglers(vm):
     """How many tasks are still in the old core."""
     return sum(line.startswith("/proc/") for line in core.stragglers(vm).splitlines())
-
-
-def _notes(check, log, which):
-    for line in (check.log_dir / f"{log}.log").read_text().splitlines():
-        _, found, text = line.partition("# measured: ")
-        if found:
-            check.note(f"{which}: {text}")
-
-
-class _Talk:
-    """One test of a program, told by words when to go on; reported when it has ended."""
-
-    def __init__(self, check, vm, program, test, which, prefix=""):
-        self._check, self._vm, self._program, self._which = check, vm, program, which
-        self._prefix = prefix
-        self._test = test
-        self._heard = 0
-
-    def __enter__(self):
-        self._vm.run(f"rm -f {_FIFO}; mkfifo {_FIFO}", check=True)
-        # Open for writing too, so that it does not end when the first word has been written.
-        self._job = self._vm.start(f"exec {self._program} -t {self._test} <> {_FIFO}")
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind:
-            self._job.signal("KILL")
-            return
-        end = self._job.wait(_TIMEOUT)
-        notifier_tests.report(self._check, end, self._program, self._which, self._prefix)
-        _notes(self._check, f"{self._prefix}{self._program}-{self._which}", self._which)
-
-    def say(self, word):
-        self._vm.write(_FIFO, f"{word}\n")
-
-    def wait(self, word):
-        """Waits for a line that begins so, after those waited for before; returns its rest."""
-        pattern = re.compile(rf"^# {word}(.*)\n", re.MULTILINE)
-        deadline = time.monotonic() + 60
-        while not (found := pattern.search(self._job.output(), self._heard)):
-            if self._job.ended or time.monotonic() > deadline:
-                raise AssertionError(f"{self._program} did not say {word}: {self._job.output()[-300:]}")
-            time.sleep(0.05)
-        self._heard = found.end()
-        return found[1]
-
-    def stuck(self):
-        """Waits until a callback is stuck; returns its thread, and those that wait for it."""
-        stuck, _, *waiting = self.wait("stuck ").split()
-        return int(stuck), [int(pid) for pid in waiting]

@@ -45,7 +45,7 @@ def run(check):
     files |= {f"/{name}.ko": path for name, path in wrong.items()}
     allow = ["livepatch: symbol 'no_such_symbol' not found", "livepatch: pre-patch callback failed",
              "livepatch: failed to enable patch", "livepatch: Livepatch patch .* is not compatible"]
-    with check.guest("stock", allow=allow, files=files) as vm:
+    with check.guest("stock", allow=allow, files=files, parallel=False) as vm:
         with check.test("type_information", "-"):
             _type_information(vm, check.log_dir)
         for name, (_, messages) in _WRONG.items():

@@ -22,7 +22,7 @@ _FTRACE = {"ftrace_call", "ftrace_regs_call"}
 
 
 def run(check):
-    with check.guest("idle", files={core.IN_GUEST: project.MODULE}) as vm:
+    with check.guest("idle", files={core.IN_GUEST: project.MODULE}, parallel=False) as vm:
         for number in range(1, _ROUNDS + 1):
             with check.test(f"take_over_{number}", "rust"):
                 assert core.serving(vm) == "c"

@@ -5,27 +5,30 @@ Until it comes out, both cores serve and the module must be compatible; the tran
 reversed either way; and the module cannot be unloaded beneath the task.
 """
 
-import shutil
+import sys
+from pathlib import Path
 
-import core
-import project
+_TESTING = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(_TESTING / folder)
+                for folder in ("livepatch", "selftests/mmu_notifier", "upstream")]
+
+import core  # noqa: E402
+import notifier_tests  # noqa: E402
+import project  # noqa: E402
+import stuck  # noqa: E402
 
 TITLE = "a transition held open by a stuck callback, and its way back"
 ORDER = 30
 
-_TESTING = project.TOP / "tools/testing"
-_SELFTEST = _TESTING / "selftests/mmu_notifier"
-_BUILD = project.BUILD / "transition"
 _PATCH = f"/sys/kernel/livepatch/{core.NAME}"
-_FIFO = "/tmp/stuck"
 _DRIVER = "/mmu_notifier_test.ko"
 
 
 def run(check):
-    files = {core.IN_GUEST: project.MODULE, _DRIVER: _driver()}
-    with check.guest("stuck", files=files, programs={"/bin/stuck": _program()}) as vm:
+    files = {core.IN_GUEST: project.MODULE, _DRIVER: notifier_tests.built().driver}
+    with check.guest("stuck", files=files, programs=stuck.programs(), parallel=False) as vm:
         vm.insmod(_DRIVER)
-        process = _Process(vm)
+        process = stuck.Process(vm)
         with check.test("load_while_stuck_in_c", "c"):
             process.do("stick")
             vm.insmod(core.IN_GUEST)
@@ -63,26 +66,6 @@ def run(check):
             vm.run("rmmod mmu_notifier_test", check=True)
 
 
-class _Process:
-    """The program stuck.c in the guest, told what to do through a FIFO."""
-
-    def __init__(self, vm):
-        self._vm = vm
-        vm.run(f"mkfifo {_FIFO}", check=True)
-        # Open for writing too, so that it does not end when the first word has been written.
-        self._job = vm.start(f"exec stuck <> {_FIFO}")
-        self._job.wait_output("ready\n")
-
-    def do(self, word):
-        times = self._job.output().count("stick ") + (word == "stick")
-        self._vm.write(_FIFO, f"{word}\n")
-        self._job.wait_output(f"{word} {times}\n")
-
-    def end(self):
-        self._job.signal("TERM")
-        self._job.wait()
-
-
 def _held_open(vm, function):
     """The stuck process is the one task that is not moved, and the mode is compatible."""
     core.wait_until(vm, lambda: _names(core.stragglers(vm)) == {"stuck"})
@@ -97,20 +80,3 @@ def _names(stragglers):
 
 def _mode_is(vm, mode):
     assert vm.read(f"/sys/module/{core.NAME}/parameters/mode") == f"{mode}\n"
-
-
-def _driver():
-    out = _BUILD / "driver"
-    shutil.copytree(_SELFTEST / "driver", out, dirs_exist_ok=True)
-    kernel = project.kernel()
-    project.inside(["make", "-C", kernel.objdir, f"M={out}", f"KERNELRELEASE={kernel.release}",
-                    "modules"], check=True, capture_output=True)
-    return out / "mmu_notifier_test.ko"
-
-
-def _program():
-    program = _BUILD / "stuck"
-    project.inside(["gcc", "-static", "-O2", "-Wall", "-Werror", "-pthread", f"-I{_SELFTEST}",
-                    "-o", program, _TESTING / "livepatch/stuck.c",
-                    _SELFTEST / "mnt.c", _SELFTEST / "job.c"], check=True)
-    return program

@@ -39,5 +39,18 @@ class Serving(unittest.TestCase):
                 core.serving(Vm(state, f"{core.NAME}\n"))
 
 
+class BuiltIn(unittest.TestCase):
+    """Without live patching the configuration tells."""
+
+    def serving(self, chosen):
+        def run(command, **_):
+            return SimpleNamespace(status=0 if "config.gz" in command and chosen else 1, output="")
+
+        return core.serving(SimpleNamespace(run=run))
+
+    def test_both(self):
+        self.assertEqual((self.serving(True), self.serving(False)), ("rust", "c"))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -51,6 +51,8 @@ livepatch: pre-patch callback failed for object 'vmlinux'
 livepatch: forcing remaining tasks to the patched state
 livepatch: symbol 'mmu_notifier_put' not found in symbol table
 ------------[ ftrace bug ]------------
+Memory cgroup out of memory: Killed process 77 (stress) total-vm:32768kB, anon-rss:9000kB
+Out of memory: Killed process 77 (stress) total-vm:32768kB, anon-rss:9000kB
 kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)
 Call Trace:
 [log] 3 records lost
@@ -70,7 +72,6 @@ probe[123]: segfault at 0 ip 0000000000401136 sp 00007ffc error 6 in probe[40100
 traps: probe[123] general protection fault ip:401136 sp:7ffc error:0 in probe[401000+1000]
 clocksource: timekeeping watchdog on CPU1: Marking clocksource 'tsc' as unstable
 workqueue: do_cache_clean hogged CPU for >10000us 4 times, consider switching to WQ_UNBOUND
-Out of memory: Killed process 123 (probe) total-vm:1kB
 Memory failure: 0x11f0a: recovery action for dirty LRU page: Recovered
 rcu: Hierarchical RCU implementation.
 rcu: 	Max phase no-delay instances is 400.
@@ -104,7 +105,15 @@ class Complaints(unittest.TestCase):
         self.assertEqual(kernel_log.complaints(log), [stamped("WARNING: one")])
 
     def test_backtrace_that_was_asked_for_passes(self):
-        log = "\n".join([stamped("sysrq: Show Blocked State"), stamped("Call Trace:")])
+        for asked in ("sysrq: Show Blocked State",
+                      "stress invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0",
+                      "oom_reaper: unable to reap pid:77 (stress)"):
+            log = "\n".join([stamped(asked), stamped("Call Trace:")])
+            self.assertEqual(kernel_log.complaints(log), [])
+
+    def test_long_report_is_one(self):
+        log = "\n".join([stamped("sysrq: Show Blocked State"),
+                         *([stamped("Call Trace:")] + [stamped(" f+0x1/0x2")] * 60) * 3])
         self.assertEqual(kernel_log.complaints(log), [])
 
     def test_later_backtrace_is_a_complaint(self):

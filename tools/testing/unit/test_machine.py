@@ -34,7 +34,8 @@ class Hanging(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.directory = Path(scratch.name)
         self.enterContext(mock.patch.object(machine, "_POWER_OFF_TIMEOUT", 0.1))
-        self.enterContext(mock.patch.object(project, "kernel"))
+        kernel = SimpleNamespace(vmlinuz="vmlinuz", patience=1)
+        self.enterContext(mock.patch.object(project, "kernel", return_value=kernel))
         self.enterContext(mock.patch.object(project, "inside_popen", _on_the_host))
 
     def boot(self, script):
