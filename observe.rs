@@ -4,8 +4,8 @@
 //!
 //! Nothing of it may cost who does not look. Off, the hooks that are called most do not even know
 //! of it, nor does the call of `release` by unregister: they look at the mode, which tells of
-//! observers as well, see [`crate::mode`]. Elsewhere a static key is a no-op. Both lead to functions
-//! out of line, which ask each event for its own key.
+//! observers as well, see [`crate::mode`]. Elsewhere a static key is a no-op. Both lead to
+//! functions out of line, which ask each event for its own key.
 //!
 //! The events are defined in `rust/tracepoints.h`, and called through C, which has their keys: the
 //! kernel crate's `declare_trace!` knows only events of its own bindings.
