@@ -11,13 +11,10 @@
 #include <linux/slab.h>
 #include <linux/timer.h>
 
+#include "provoke.h"
+
 #define ROUNDS	200000
 #define LEAKS	32
-
-/* Races are told of when a function of the core is in them: these pass for some. */
-void mmn_provoke_rust_add(u64 *raced);
-void mmn_provoke_rust_add_marked(u64 *raced);
-void mmn_provoke_rust_read(const char *memory);
 
 static void use_after_free(void)
 {
@@ -140,6 +137,8 @@ static const struct {
 	{ "race_in_rust", race_in_rust },
 	{ "race_marked_in_rust", race_marked_in_rust },
 	{ "race_half_marked", race_half_marked },
+	{ "allocate_in_callback", allocate_in_callback },
+	{ "unregister_with_callbacks_lock", unregister_with_callbacks_lock },
 };
 
 static int set_what(const char *what, const struct kernel_param *kp)

@@ -37,6 +37,16 @@ _HEARD = {
                              r"rust_add_marked \[|rust_add_marked \[.* / mmn_provoke_c_add \[)"],
     },
 }
+# What a driver does wrong, as lockdep knows it from the core's own maps; each in a boot of its own,
+# since lockdep says one thing only. What it names, tells that the map is the one meant.
+_HEARD_OF_DRIVERS = {
+    "debug": {
+        "allocate_in_callback": "mmu_notifier_invalidate_range_start",
+        "unregister_with_callbacks_lock": "mmu_notifier_domain",
+    },
+    "kcsan": {},
+}
+_CIRCLE = r"WARNING: possible (circular locking dependency|recursive locking) detected"
 _NOT_HEARD = {"debug": (), "kcsan": ("race_marked_in_rust",)}
 
 
@@ -50,6 +60,15 @@ def run(check):
             vm.run(f"echo {what} > {_WHAT}", 300, check=True)
             if what in _ASKED:
                 _ASKED[what](check, vm)
+    for what, named in _HEARD_OF_DRIVERS[kernel.name].items():
+        _driver(check, module, what, named)
+
+
+def _driver(check, module, what, named):
+    with check.guest(what, allow=[_CIRCLE], watched=False, modules=[module]) as vm:
+        with check.test(f"{what}.names_the_map", "-"):
+            vm.run(f"echo {what} > {_WHAT}", 300, check=True)
+            assert named in vm.kernel_log(), f"lockdep has not named {named}"
 
 
 def _leaked(check, vm):
