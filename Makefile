@@ -4,7 +4,7 @@
 
 PYTHON := python3
 
-export KVER KDIR SUITES BENCH KERNELS CORES KERNEL CORE BREAK JOBS
+export KVER KDIR SUITES BENCH KERNELS CORES FIT KERNEL CORE BREAK JOBS
 
 .NOTPARALLEL:
 .PHONY: all module samples programs doc patches setup upgrade demo check \

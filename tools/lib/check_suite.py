@@ -26,6 +26,14 @@ class SuiteTimeout(BaseException):
     """A suite took longer than it may. No `except Exception` of a suite may go on after it."""
 
 
+class _CutOff(SuiteTimeout):
+    """The time is over, and that is no fault of the suite."""
+
+
+def _over(fit, text):
+    return (_CutOff if fit else SuiteTimeout)(text)
+
+
 class Check:
     """The way of one suite to report."""
 
@@ -35,9 +43,16 @@ class Check:
         self._report = report
         self._running = []
         self._used_names = set()
+        self._cut_off = False
+
+    def cut_off(self):
+        """Drops what comes now: a suite whose guests are taken away says nothing about them."""
+        self._cut_off = True
 
     def result(self, name, core, result, seconds=0.0, note=""):
         """Reports a test. `core` is "c", "rust" or "-"; `result` "pass", "fail" or "skip"."""
+        if self._cut_off:
+            return
         prefix = f"{self.suite}."
         full = name if name.startswith(prefix) else prefix + name
         self._report.result(full, core, result, seconds, note)
@@ -133,8 +148,11 @@ class Suite:
             self.timeout = _SUITE_TIMEOUT
             self._broken = traceback.format_exc()
 
-    def run(self, report, left=math.inf):
-        """Runs the suite within `left` seconds; whatever it does, the other suites can go on."""
+    def run(self, report, left=math.inf, fit=False):
+        """Runs the suite within `left` seconds; whatever it does, the other suites can go on.
+
+        What does not fit into them has failed; with `fit` it is skipped.
+        """
         check = Check(self.name, report)
         shutil.rmtree(check.log_dir, ignore_errors=True)
         before, begin = report.count(), time.monotonic()
@@ -142,25 +160,30 @@ class Suite:
         report.comment(f"{self.name}: {self.title}" if self.title else self.name)
         try:
             if left <= 0:
-                raise SuiteTimeout("not run: the time of the whole check is over")
+                raise _over(fit, "not run: the time of the whole check is over")
             limit = self.timeout * project.kernel().patience
-            with _time_limit(self.name, min(limit, left)), _heartbeat(check, report):
+            fit = fit and left < limit
+            with _time_limit(check, min(limit, left), fit), _heartbeat(check, report):
                 if self._run is None:
                     raise ImportError(self._broken)
                 self._run(check)
             if report.count() == before:
                 raise RuntimeError("the suite ended without a single test")
+        except _CutOff as error:
+            report.result(f"{self.name}.suite", "-", "skip", 0, str(error))
         except (Exception, SystemExit, SuiteTimeout) as error:
             check.fail_with_traceback("suite", time.monotonic() - begin, error)
         report.suite_done(self.name, time.monotonic() - begin, report.count() - before)
 
 
 @contextlib.contextmanager
-def _time_limit(name, seconds):
+def _time_limit(check, seconds, fit):
     def expire(*_):
+        if fit:
+            check.cut_off()
         # First, since threads that wait for a guest hear of its end, but not of an exception here.
         machine.kill_all()
-        raise SuiteTimeout(f"{name} did not end within {seconds:.0f} s")
+        raise _over(fit, f"{check.suite} did not end within {seconds:.0f} s")
 
     previous = signal.signal(signal.SIGALRM, expire)
     # The second alarm is for a clean-up that hangs as well.

@@ -113,13 +113,29 @@ class Suites(Checking):
         self.suite("late", "def run(check):\n    check.result('x', '-', 'pass')\n", left=-1)
         self.assertEqual(self.results(), [("endless.suite", "fail"), ("late.suite", "fail")])
 
+    def test_what_does_not_fit_is_skipped(self):
+        self.suite("endless", "import time\ndef run(check):\n"
+                              "    check.result('first', '-', 'pass')\n"
+                              "    try:\n"
+                              "        time.sleep(60)\n"
+                              "    finally:\n"
+                              "        check.result('guest', '-', 'fail')\n", left=0.2, fit=True)
+        self.suite("late", "def run(check):\n    check.result('x', '-', 'pass')\n", left=-1, fit=True)
+        self.assertEqual(self.results(), [("endless.first", "pass"), ("endless.suite", "skip"),
+                                          ("late.suite", "skip")])
+
+    def test_what_hangs_is_not_said_not_to_fit(self):
+        self.suite("endless", "TIMEOUT = 1\ndef run(check):\n    while True: pass\n", left=60, fit=True)
+        self.assertEqual(self.results(), [("endless.suite", "fail")])
+
     def test_clean_up_that_hangs_is_ended(self):
         with mock.patch.object(check_suite, "_GRACE", 0.2):
-            self.suite("endless", "def run(check):\n"
+            self.suite("endless", "import time\n"
+                                  "def run(check):\n"
                                   "    try:\n"
-                                  "        while True: pass\n"
+                                  "        time.sleep(60)\n"
                                   "    finally:\n"
-                                  "        while True: pass\n", left=0.2)
+                                  "        time.sleep(60)\n", left=0.2)
         self.assertEqual(self.results(), [("endless.suite", "fail")])
 
     def test_duplicate_in_a_suite_fails_it(self):
