@@ -14,7 +14,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{symlink, OpenOptionsExt};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use frame::{report, request, Channel, Frame};
 use job::Job;
@@ -22,6 +23,7 @@ use sys::PollFd;
 
 const CHANNEL: &str = "/dev/vport0p1";
 const O_NONBLOCK: i32 = 0x800;
+const ENXIO: i32 = 6;
 /// Log records to forward before looking at the jobs again.
 const LOG_BURST: usize = 64;
 /// Log records to forward before a job's end is reported, should the kernel never fall silent.
@@ -68,6 +70,21 @@ fn kernel_knows(kind: &str) -> bool {
         .any(|word| word == kind)
 }
 
+/// Opens the port to the host.
+///
+/// Its node, and the event that tells of it, are there a moment before the driver knows the port.
+/// Nothing tells of the moment when it does; a host that waits for longer gives the guest up.
+fn open_port() -> io::Result<File> {
+    loop {
+        match OpenOptions::new().read(true).write(true).open(CHANNEL) {
+            Err(error) if error.raw_os_error() == Some(ENXIO) => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
+}
+
 struct Agent {
     channel: Channel,
     log: File,
@@ -78,7 +95,7 @@ struct Agent {
 impl Agent {
     fn open() -> io::Result<Self> {
         Ok(Self {
-            channel: Channel::new(OpenOptions::new().read(true).write(true).open(CHANNEL)?),
+            channel: Channel::new(open_port()?),
             log: OpenOptions::new()
                 .read(true)
                 .custom_flags(O_NONBLOCK)

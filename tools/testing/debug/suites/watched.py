@@ -32,7 +32,7 @@ _HEARD = {
     "kcsan": {
         "sleep_in_atomic": [r"BUG: sleeping function called from invalid context"],
         "race_in_c": [r"BUG: KCSAN: data-race in mmn_provoke_c_add"],
-        "race_in_rust": [r"BUG: KCSAN: data-race in mmn_provoke_rust_add \["],
+        "race_in_rust": [r"BUG: KCSAN: data-race in mmn_provoke_rust_add(\+0x\S+)? \["],
         "race_half_marked": [r"BUG: KCSAN: data-race in mmn_provoke_(c_add \[.* / mmn_provoke_"
                              r"rust_add_marked \[|rust_add_marked \[.* / mmn_provoke_c_add \[)"],
     },
