@@ -175,14 +175,21 @@ class Guest:
             return [f"{self.name}: the guest never came up"]
         answers = self.alive and not self._machine.stuck
         taint = self._read_taint() if answers else self._taint
-        log, self.races_elsewhere = race_reports.elsewhere(self.kernel_log())
-        verdict = kernel_log.judge(log, allowed, self._known)
+        verdict = self._verdict(allowed)
         said = verdict.unexpected + verdict.expected + verdict.known
         failures = verdict.failures()
         failures += [f"kernel tainted: {name}" for name in kernel_log.taint_complaints(taint, said)]
         if self._machine.died_early and not kernel_log.tells_of_panic(said):
             failures.append(f"{self.name}: the guest was gone before its time")
         return failures
+
+    def unexpected(self, allowed=()):
+        """Of the complaints, those that the kernel made: all to ask a guest that was taken away."""
+        return self._verdict(allowed).unexpected
+
+    def _verdict(self, allowed):
+        log, self.races_elsewhere = race_reports.elsewhere(self.kernel_log())
+        return kernel_log.judge(log, allowed, self._known)
 
     def settle(self):
         """Waits until every RCU callback queued so far has run."""

@@ -124,6 +124,23 @@ class Suites(Checking):
         self.assertEqual(self.results(), [("endless.first", "pass"), ("endless.suite", "skip"),
                                           ("late.suite", "skip")])
 
+    def test_what_the_kernel_said_before_the_cut_is_judged(self):
+        self.suite("endless", "import time\n"
+                              "class Fake:\n"
+                              "    alive, boot_seconds, races_elsewhere = False, 0, 0\n"
+                              "    def __init__(self, *_, **__): pass\n"
+                              "    def __enter__(self): return self\n"
+                              "    def __exit__(self, *_): raise ValueError('gone')\n"
+                              "    def unexpected(self, _): return ['BUG: x'] * self.bugs\n"
+                              "class Silent(Fake): bugs = 0\n"
+                              "class Loud(Fake): bugs = 1\n"
+                              "def run(check):\n"
+                              "    with check.guest('silent', kind=Silent):\n"
+                              "        with check.guest('loud', kind=Loud):\n"
+                              "            time.sleep(60)\n", left=0.2, fit=True)
+        self.assertEqual(self.results(), [("endless.loud.kernel_log", "fail"),
+                                          ("endless.suite", "skip")])
+
     def test_what_hangs_is_not_said_not_to_fit(self):
         self.suite("endless", "TIMEOUT = 1\ndef run(check):\n    while True: pass\n", left=60, fit=True)
         self.assertEqual(self.results(), [("endless.suite", "fail")])
@@ -135,7 +152,7 @@ class Suites(Checking):
                                   "    try:\n"
                                   "        time.sleep(60)\n"
                                   "    finally:\n"
-                                  "        time.sleep(60)\n", left=0.2)
+                                  "        while True: time.sleep(1)\n", left=0.2)
         self.assertEqual(self.results(), [("endless.suite", "fail")])
 
     def test_duplicate_in_a_suite_fails_it(self):

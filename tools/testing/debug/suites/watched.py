@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is done wrong on purpose is heard of: a watcher that sleeps would let the core pass."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -38,11 +39,12 @@ _HEARD = {
     },
 }
 # What a driver does wrong, as lockdep knows it from the core's own maps; each in a boot of its own,
-# since lockdep says one thing only. What it names, tells that the map is the one meant.
+# since lockdep says one thing only. The map by core, as whose lock the driver is told of.
 _HEARD_OF_DRIVERS = {
     "debug": {
-        "allocate_in_callback": "mmu_notifier_invalidate_range_start",
-        "unregister_with_callbacks_lock": "mmu_notifier_domain",
+        "allocate_in_callback": {"c": "mmu_notifier_invalidate_range_start",
+                                 "rust": "mmu_notifier_invalidate_range_start"},
+        "unregister_with_callbacks_lock": {"c": "srcu", "rust": "mmu_notifier_domain"},
     },
     "kcsan": {},
 }
@@ -61,14 +63,15 @@ def run(check):
             if what in _ASKED:
                 _ASKED[what](check, vm)
     for what, named in _HEARD_OF_DRIVERS[kernel.name].items():
-        _driver(check, module, what, named)
+        _driver(check, module, what, named[kernel.core])
 
 
 def _driver(check, module, what, named):
     with check.guest(what, allow=[_CIRCLE], watched=False, modules=[module]) as vm:
         with check.test(f"{what}.names_the_map", "-"):
             vm.run(f"echo {what} > {_WHAT}", 300, check=True)
-            assert named in vm.kernel_log(), f"lockdep has not named {named}"
+            assert re.search(rf"is trying to acquire lock:\n.*\({named}\)\{{", vm.kernel_log()), \
+                f"lockdep has not named {named}"
 
 
 def _leaked(check, vm):
