@@ -62,12 +62,13 @@ def _report(check, core, name, verdicts, output, seconds):
 
 
 def _reason(output, test):
-    """The harness's last word but one on the test: what was wrong, before what it expected."""
+    """What was wrong, in the words of the test; else what it expected; else how it ended."""
     name = re.escape(test.rpartition(".")[2])
-    said = re.findall(rf"^# \S+:\d+:{name}:(.*)$|^# {name}: (.*)$|^#\s+SKIP\s+(.*)$", output, re.M)
-    words = [next(filter(None, one)).strip() for one in said]
-    return next((word for word in words if not word.startswith("Expected")),
-                words[0] if words else "see its log")
+    said = re.findall(rf"^# \S+:\d+:{name}:(.*)$|^#\s+SKIP\s+(.*)$", output, re.M)
+    words = ["".join(one).strip() for one in said]
+    end = re.findall(rf"^# {name}: (.*)$", output, re.M)
+    own = [word for word in words if not word.startswith("Expected")]
+    return next(iter(own + words + end), "see its log")
 
 
 def _plain(check, vm, tests):

@@ -125,12 +125,14 @@ TEST_F(migrate, hugetlb)
 /*
  * Compaction moves pages from the start of the memory into holes at its end.
  * Which of them is up to it; there are more holes than all others can fill.
+ * It looks for holes in steps of up to 32 pages, a power of two: what stays
+ * must not be all it sees, so groups are of nine (isolate_freepages()).
  * Reaches mm/rmap.c:try_to_migrate_one
  */
 TEST_F(migrate, compaction)
 {
-	const size_t size = 64 * HUGE, group = 8 * PAGE, stride = 8 * group;
-	uint64_t frames[64 * HUGE / (64 * PAGE)];
+	const size_t size = 72 * HUGE, group = 9 * PAGE, stride = 8 * group;
+	uint64_t frames[72 * HUGE / (72 * PAGE)];
 	char *area = area_private(size);
 	size_t moved = 0;
 
