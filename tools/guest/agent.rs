@@ -23,7 +23,10 @@ use sys::PollFd;
 
 const CHANNEL: &str = "/dev/vport0p1";
 const O_NONBLOCK: i32 = 0x800;
+const ENOENT: i32 = 2;
 const ENXIO: i32 = 6;
+/// For the driver of the channel to be there; it takes some milliseconds.
+const PORT_LIMIT: Duration = Duration::from_secs(60);
 /// Log records to forward before looking at the jobs again.
 const LOG_BURST: usize = 64;
 /// Log records to forward before a job's end is reported, should the kernel never fall silent.
@@ -72,12 +75,16 @@ fn kernel_knows(kind: &str) -> bool {
 
 /// Opens the port to the host.
 ///
-/// Its node, and the event that tells of it, are there a moment before the driver knows the port.
-/// Nothing tells of the moment when it does; a host that waits for longer gives the guest up.
+/// The driver makes its node beside the start of the system, and a moment before it knows the port.
+/// Nothing tells of the moment when it does.
 fn open_port() -> io::Result<File> {
+    let begin = Instant::now();
     loop {
         match OpenOptions::new().read(true).write(true).open(CHANNEL) {
-            Err(error) if error.raw_os_error() == Some(ENXIO) => {
+            Err(error)
+                if matches!(error.raw_os_error(), Some(ENOENT | ENXIO))
+                    && begin.elapsed() < PORT_LIMIT =>
+            {
                 thread::sleep(Duration::from_millis(1));
             }
             result => return result,

@@ -19,6 +19,9 @@ from guest import Guest
 _SUITE_TIMEOUT = 900
 # How long a suite may clean up after its time is over.
 _GRACE = 120
+# What tells nothing for so long hangs, even if its time would not have sufficed: several times what
+# a test takes on a kernel that watches itself.
+_SILENCE = 300
 _HEARTBEAT = 10
 
 
@@ -44,13 +47,18 @@ class Check:
         self._running = []
         self._used_names = set()
         self._cut_off = False
+        self._told = time.monotonic()
 
     def cut_off(self):
-        """Drops what comes now, but for what the kernels have said: the guests are taken away."""
+        """Drops what comes now, but for what has gone wrong before: the guests are taken away."""
         self._cut_off = True
 
     def is_cut_off(self):
         return self._cut_off
+
+    def is_silent(self):
+        """Whether nothing has come for so long that it must hang."""
+        return time.monotonic() - self._told > _SILENCE
 
     def result(self, name, core, result, seconds=0.0, note=""):
         """Reports a test. `core` is "c", "rust" or "-"; `result` "pass", "fail" or "skip"."""
@@ -58,6 +66,7 @@ class Check:
             self._say(name, core, result, seconds, note)
 
     def _say(self, name, core, result, seconds, note):
+        self._told = time.monotonic()
         prefix = f"{self.suite}."
         full = name if name.startswith(prefix) else prefix + name
         self._report.result(full, core, result, seconds, note)
@@ -76,6 +85,7 @@ class Check:
 
     def note(self, text):
         """Prints a line that is no result."""
+        self._told = time.monotonic()
         self._report.comment(f"{self.suite}: {text}")
 
     def count_takeovers(self, count):
@@ -165,13 +175,13 @@ class Suite:
         report.comment("")
         report.comment(f"{self.name}: {self.title}" if self.title else self.name)
         try:
+            if self._run is None:
+                raise ImportError(self._broken)
             if left <= 0:
                 raise _over(fit, "not run: the time of the whole check is over")
             limit = self.timeout * project.kernel().patience
             fit = fit and left < limit
             with _time_limit(check, min(limit, left), fit), _heartbeat(check, report):
-                if self._run is None:
-                    raise ImportError(self._broken)
                 self._run(check)
             if report.count() == before:
                 raise RuntimeError("the suite ended without a single test")
@@ -186,12 +196,17 @@ class Suite:
 
 @contextlib.contextmanager
 def _time_limit(check, seconds, fit):
+    skipped = None
+
     def expire(*_):
-        if fit:
-            check.cut_off()
+        nonlocal skipped
+        if skipped is None:
+            skipped = fit and not check.is_silent()
+            if skipped:
+                check.cut_off()
         # First, since threads that wait for a guest hear of its end, but not of an exception here.
         machine.kill_all()
-        raise _over(fit, f"{check.suite} did not end within {seconds:.0f} s")
+        raise _over(skipped, f"{check.suite} did not end within {seconds:.0f} s")
 
     previous = signal.signal(signal.SIGALRM, expire)
     # The second alarm is for a clean-up that hangs as well.

@@ -175,7 +175,7 @@ class Guest:
             return [f"{self.name}: the guest never came up"]
         answers = self.alive and not self._machine.stuck
         taint = self._read_taint() if answers else self._taint
-        verdict = self._verdict(allowed)
+        verdict = self._verdict(self.kernel_log(), allowed)
         said = verdict.unexpected + verdict.expected + verdict.known
         failures = verdict.failures()
         failures += [f"kernel tainted: {name}" for name in kernel_log.taint_complaints(taint, said)]
@@ -184,12 +184,13 @@ class Guest:
         return failures
 
     def unexpected(self, allowed=()):
-        """Of the complaints, those that the kernel made: all to ask a guest that was taken away."""
-        return self._verdict(allowed).unexpected
+        """Returns what had gone wrong in a guest that was taken away in the midst of its work."""
+        verdict = self._verdict(race_reports.whole(self.kernel_log()), allowed)
+        return verdict.unexpected + self._machine.failures_so_far()
 
-    def _verdict(self, allowed):
-        log, self.races_elsewhere = race_reports.elsewhere(self.kernel_log())
-        return kernel_log.judge(log, allowed, self._known)
+    def _verdict(self, log, allowed):
+        rest, self.races_elsewhere = race_reports.elsewhere(log)
+        return kernel_log.judge(rest, allowed, self._known)
 
     def settle(self):
         """Waits until every RCU callback queued so far has run."""

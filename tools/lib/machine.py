@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,6 +24,9 @@ _DUMPED = "sysrq: HELP"
 # QEMU's software emulation lacks some features of the processor it is asked for.
 _EMULATION_GAP = "TCG doesn't support requested feature"
 
+
+# In TAP, and by the torture.
+_FAILED = re.compile(r"^(?:not ok|STALE|BROKEN)\b.*", re.M)
 
 # Whose QEMU runs.
 _running = set()
@@ -161,6 +165,12 @@ class Machine:
         """Returns the kernel log so far."""
         with self.changed:
             return self._log.text()
+
+    def failures_so_far(self):
+        """Returns the lines by which a program that has not ended told of a test that failed."""
+        with self.changed:
+            jobs = [job for job in self._jobs.values() if not job.ended]
+        return [line for job in jobs for line in _FAILED.findall(job.output())]
 
     def death(self):
         """Returns the exception for a guest that is gone."""

@@ -145,6 +145,24 @@ class Suites(Checking):
         self.suite("endless", "TIMEOUT = 1\ndef run(check):\n    while True: pass\n", left=60, fit=True)
         self.assertEqual(self.results(), [("endless.suite", "fail")])
 
+    def test_what_has_long_been_silent_hangs(self):
+        with mock.patch.object(check_suite, "_SILENCE", 0.1), \
+                mock.patch.object(check_suite, "_GRACE", 0.2):
+            self.suite("endless", "import time\n"
+                                  "def run(check):\n"
+                                  "    check.result('x', '-', 'pass')\n"
+                                  "    try:\n"
+                                  "        time.sleep(60)\n"
+                                  "    finally:\n"
+                                  "        check.result('guest', '-', 'fail')\n"
+                                  "        time.sleep(60)\n", left=0.3, fit=True)
+        self.assertEqual(self.results(), [("endless.x", "pass"), ("endless.guest", "fail"),
+                                          ("endless.suite", "fail")])
+
+    def test_no_time_excuses_no_suite_that_is_broken(self):
+        self.suite("garbled", "def run(:\n", left=-1, fit=True)
+        self.assertEqual(self.results(), [("garbled.suite", "fail")])
+
     def test_clean_up_that_hangs_is_ended(self):
         with mock.patch.object(check_suite, "_GRACE", 0.2):
             self.suite("endless", "import time\n"

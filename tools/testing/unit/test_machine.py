@@ -88,6 +88,33 @@ class Hanging(unittest.TestCase):
         waking.join()
         self.assertTrue(vm.died_early)
 
+    def test_who_has_not_ended_has_told_of_failures(self):
+        vm = self.boot(_IDLE)
+        for number, kind, payload in ((1, channel.OUTPUT, b"ok 1 a\nnot ok 2 b\n# not ok\n"),
+                                      (2, channel.OUTPUT, b"not ok 1 of one that has ended\n"),
+                                      (2, channel.ENDED, bytes(12))):
+            if number > len(vm._jobs):
+                vm.start("a program")
+            with vm.changed:
+                vm._take(kind, number, payload)
+        self.assertEqual(vm.failures_so_far(), ["not ok 2 b"])
+
+
+class TakenAway(unittest.TestCase):
+    """Of what a guest said that was taken away in its midst, nothing torn counts."""
+
+    def unexpected(self, log, *failures):
+        vm = Guest("test")
+        vm._machine = SimpleNamespace(log=lambda: log, failures_so_far=lambda: list(failures))
+        return vm.unexpected(["expected"])
+
+    def test_complaint_and_failure(self):
+        self.assertEqual(self.unexpected("[    1.000001] WARNING: at x", "not ok 1 y"),
+                         ["[    1.000001] WARNING: at x", "not ok 1 y"])
+
+    def test_report_of_a_race_that_has_not_ended(self):
+        self.assertEqual(self.unexpected("[    1.000001] BUG: KCSAN: data-race in a / b\n"), [])
+
 
 class Dying(unittest.TestCase):
     """An expected complaint hides nothing but itself."""

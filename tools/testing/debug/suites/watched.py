@@ -32,7 +32,8 @@ _HEARD = {
     },
     "kcsan": {
         "sleep_in_atomic": [r"BUG: sleeping function called from invalid context"],
-        "race_in_c": [r"BUG: KCSAN: data-race in mmn_provoke_c_add"],
+        "race_in_c": [r"BUG: KCSAN: data-race in mmn_provoke_c_add(\+0x\S+)? \[[^/]*"
+                      r"(/ mmn_provoke_c_add \[.*)?$"],
         "race_in_rust": [r"BUG: KCSAN: data-race in mmn_provoke_rust_add(\+0x\S+)? \["],
         "race_half_marked": [r"BUG: KCSAN: data-race in mmn_provoke_(c_add \[.* / mmn_provoke_"
                              r"rust_add_marked \[|rust_add_marked \[.* / mmn_provoke_c_add \[)"],
@@ -86,8 +87,15 @@ def _inverted(check, vm):
         assert watchers.locks(vm), "lockdep is said to be on"
 
 
-# Those who have a last word are asked for it.
-_ASKED = {"leak": _leaked, "invert_locks": _inverted}
+def _raced(check, vm):
+    with check.test("both_sides_in_rust_are_watched", "-"):
+        # Of a race that it has seen one side of, KCSAN tells as well.
+        assert re.search(r"data-race in mmn_provoke_rust_add \[.* / mmn_provoke_rust_add \[",
+                         vm.kernel_log()), "no report names both"
+
+
+# Those who have a last word are asked for it, and what a line alone does not tell is looked up.
+_ASKED = {"leak": _leaked, "invert_locks": _inverted, "race_in_rust": _raced}
 
 
 def _built(kernel):

@@ -17,6 +17,7 @@ struct churn {
 };
 
 #define ACCESSES	1500
+#define ACCESSES_LEAST	50
 #define FORKS_LEAST	20
 #define FORKS_MOST	100
 
@@ -25,7 +26,8 @@ static bool enough(const struct churn *churn, unsigned int accesses)
 {
 	unsigned int forks = churn->forks;
 
-	return forks >= FORKS_LEAST && (accesses >= ACCESSES || forks >= FORKS_MOST);
+	return forks >= FORKS_LEAST && accesses >= ACCESSES_LEAST &&
+	       (forks >= FORKS_MOST || accesses >= ACCESSES);
 }
 
 static void stay(void *arg __attribute__((unused)))
