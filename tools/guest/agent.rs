@@ -25,7 +25,7 @@ const CHANNEL: &str = "/dev/vport0p1";
 const O_NONBLOCK: i32 = 0x800;
 const ENOENT: i32 = 2;
 const ENXIO: i32 = 6;
-/// For the driver of the channel to be there; it takes some milliseconds.
+/// For the driver of the channel to be there.
 const PORT_LIMIT: Duration = Duration::from_secs(60);
 /// Log records to forward before looking at the jobs again.
 const LOG_BURST: usize = 64;

@@ -146,7 +146,7 @@ class Suites(Checking):
         self.assertEqual(self.results(), [("endless.suite", "fail")])
 
     def test_what_has_long_been_silent_hangs(self):
-        with mock.patch.object(check_suite, "_SILENCE", 0.1), \
+        with mock.patch.object(check_suite, "_SILENCE", 0.01), \
                 mock.patch.object(check_suite, "_GRACE", 0.2):
             self.suite("endless", "import time\n"
                                   "def run(check):\n"
@@ -155,7 +155,7 @@ class Suites(Checking):
                                   "        time.sleep(60)\n"
                                   "    finally:\n"
                                   "        check.result('guest', '-', 'fail')\n"
-                                  "        time.sleep(60)\n", left=0.3, fit=True)
+                                  "        time.sleep(60)\n", left=0.5, fit=True)
         self.assertEqual(self.results(), [("endless.x", "pass"), ("endless.guest", "fail"),
                                           ("endless.suite", "fail")])
 

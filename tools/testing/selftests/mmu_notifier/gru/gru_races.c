@@ -100,7 +100,7 @@ TEST_F_TIMEOUT(tlb, a_word_that_counts, LIMIT)
 	counter.end = true;
 	EXPECT_EQ(0, job_join(&forking));
 	job_join(&counting);
-	note("%u forks, %llu drop-ins", (unsigned int)churn.forks,
+	note("%u forks, %llu drop-ins", churn.forks,
 	     (unsigned long long)gru_stats(self->fd).drop_ins);
 }
 
@@ -118,7 +118,7 @@ TEST_F_TIMEOUT(tlb, a_word_that_is_stored, LIMIT)
 	}
 	churn.end = true;
 	EXPECT_EQ(0, job_join(&forking));
-	note("%u forks, %llu drop-ins", (unsigned int)churn.forks,
+	note("%u forks, %llu drop-ins", churn.forks,
 	     (unsigned long long)gru_stats(self->fd).drop_ins);
 }
 
