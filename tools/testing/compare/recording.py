@@ -26,12 +26,15 @@ _ROOM = 65536
 _TEST_TIMEOUT = 240
 _PROGRAM_TIMEOUT = 30
 _BATCH = 100
+# Of what a program said when it failed.
+_SAID = 200
 
-# Nobody is to look at memory of his own accord; and threads are numbered by their ids, which must
-# not wrap.
+# Nobody is to look at memory of his own accord: khugepaged looks at all when a program begins, and
+# then sleeps (programs/khugepaged.h). And threads are numbered by their ids, which must not wrap.
 _QUIET = """
 echo 0 > /sys/kernel/mm/ksm/run
 echo 4000000000 > /sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs
+echo 4294967295 > /sys/kernel/mm/transparent_hugepage/khugepaged/pages_to_scan
 echo 0 > /proc/sys/vm/compaction_proactiveness
 echo 4194304 > /proc/sys/kernel/pid_max
 """
@@ -58,6 +61,7 @@ def arguments(note):
 def prepare(vm):
     """Sets the guest up, once."""
     testbed.prepare(vm)
+    vm.run(f"set -e\n{_QUIET}", check=True)
 
 
 def corpus(vm, tests):
@@ -73,12 +77,14 @@ def corpus(vm, tests):
 
 def random_programs(vm, seed, first, count, left_out=()):
     """Runs the random programs `first` and on; returns their records and what was printed."""
-    vm.run(f"set -e\n{_QUIET}", check=True)
     found, printed = [], []
     for begin in range(first, first + count, _BATCH):
         number = min(_BATCH, first + count - begin)
         end = vm.run(f"exec {command(seed, begin, number, left_out)}",
                      60 + number * _PROGRAM_TIMEOUT)
+        if end.status:
+            raise records.RecordError(f"the random programs ended with status {end.status}: "
+                                      f"{end.output[-_SAID:]}")
         printed.append(end.output)
         found += records.programs(end.output)
     return found, "".join(printed)

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "khugepaged.h"
 #include "lines.h"
 #include "scene.h"
 
@@ -133,6 +134,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	pin();
+	khugepaged_sleeps();
 	for (unsigned long program = first; program < first + count; program++)
 		run_alone(seed, program);
 	printf("done\n");

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "khugepaged.h"
 #include "lines.h"
 #include "../../coverage/programs/recorder.h"
 
@@ -51,6 +52,7 @@ int main(int argc, char **argv)
 
 	if (session < 0 || argc < 2)
 		give_up("/dev/mmu_notifier_test");
+	khugepaged_sleeps();
 	child = fork();
 	if (!child)
 		run(argv + 1, session);
