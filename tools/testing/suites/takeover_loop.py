@@ -31,7 +31,8 @@ TIMEOUT = 1800
 # Together a hundred, dealt out so that both guests take about as long.
 _ROUNDS = {"long_lives": 46, "short_lives": 54}
 _WARM_UP = 3
-_CMDLINE = f"{leaks.CMDLINE} {rounds.CMDLINE}"
+# Who migrates pages wants nobody else to hold them.
+_CMDLINE = f"{leaks.CMDLINE} {rounds.CMDLINE} numa_balancing=disable damon_stat.enabled=N"
 
 
 class VirtualMachine(kvm_guest.KvmGuest):

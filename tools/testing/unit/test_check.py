@@ -109,7 +109,7 @@ class Suites(Checking):
         self.assertEqual(self.results(), [("endless.suite", "fail")])
 
     def test_time_of_the_whole_check_ends_a_suite(self):
-        self.suite("endless", "def run(check):\n    while True: pass\n", left=0.2)
+        self.suite("endless", "def run(check):\n    while True: pass\n", left=1)
         self.suite("late", "def run(check):\n    check.result('x', '-', 'pass')\n", left=-1)
         self.assertEqual(self.results(), [("endless.suite", "fail"), ("late.suite", "fail")])
 
@@ -119,7 +119,7 @@ class Suites(Checking):
                               "    try:\n"
                               "        time.sleep(60)\n"
                               "    finally:\n"
-                              "        check.result('guest', '-', 'fail')\n", left=0.2, fit=True)
+                              "        check.result('guest', '-', 'fail')\n", left=1, fit=True)
         self.suite("late", "def run(check):\n    check.result('x', '-', 'pass')\n", left=-1, fit=True)
         self.assertEqual(self.results(), [("endless.first", "pass"), ("endless.suite", "skip"),
                                           ("late.suite", "skip")])
@@ -137,7 +137,7 @@ class Suites(Checking):
                               "def run(check):\n"
                               "    with check.guest('silent', kind=Silent):\n"
                               "        with check.guest('loud', kind=Loud):\n"
-                              "            time.sleep(60)\n", left=0.2, fit=True)
+                              "            time.sleep(60)\n", left=1, fit=True)
         self.assertEqual(self.results(), [("endless.loud.kernel_log", "fail"),
                                           ("endless.suite", "skip")])
 
@@ -147,7 +147,7 @@ class Suites(Checking):
 
     def test_what_has_long_been_silent_hangs(self):
         with mock.patch.object(check_suite, "_SILENCE", 0.01), \
-                mock.patch.object(check_suite, "_GRACE", 0.2):
+                mock.patch.object(check_suite, "_GRACE", 1):
             self.suite("endless", "import time\n"
                                   "def run(check):\n"
                                   "    check.result('x', '-', 'pass')\n"
@@ -155,7 +155,7 @@ class Suites(Checking):
                                   "        time.sleep(60)\n"
                                   "    finally:\n"
                                   "        check.result('guest', '-', 'fail')\n"
-                                  "        time.sleep(60)\n", left=0.5, fit=True)
+                                  "        time.sleep(60)\n", left=1, fit=True)
         self.assertEqual(self.results(), [("endless.x", "pass"), ("endless.guest", "fail"),
                                           ("endless.suite", "fail")])
 
@@ -164,13 +164,13 @@ class Suites(Checking):
         self.assertEqual(self.results(), [("garbled.suite", "fail")])
 
     def test_clean_up_that_hangs_is_ended(self):
-        with mock.patch.object(check_suite, "_GRACE", 0.2):
+        with mock.patch.object(check_suite, "_GRACE", 1):
             self.suite("endless", "import time\n"
                                   "def run(check):\n"
                                   "    try:\n"
                                   "        time.sleep(60)\n"
                                   "    finally:\n"
-                                  "        while True: time.sleep(1)\n", left=0.2)
+                                  "        while True: time.sleep(1)\n", left=1)
         self.assertEqual(self.results(), [("endless.suite", "fail")])
 
     def test_duplicate_in_a_suite_fails_it(self):
