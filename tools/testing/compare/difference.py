@@ -13,8 +13,9 @@ Equal must be, in each step of a program:
   from the newest on, and at an end only lists are called, so that it does not show which of the two
   a core ends first.
 
-Flushes of a TLB that adjoin count as one: the VM flushes what it has collected so far whenever it
-makes room for another task, which comes by the clock.
+Flushes of a TLB that follow each other count as one, with what is between them: the VM flushes what
+it has collected so far whenever it makes room for another task, which comes by the clock, and goes
+on with the next page that is there.
 """
 
 from itertools import zip_longest
@@ -79,13 +80,14 @@ def _with_flushes_joined(events):
     joined = []
     last = {}
     for event in events:
-        if event.hook != "secondary_tlbs":
-            last = {}
-        elif (at := last.get(event.subscription)) is not None and joined[at].end == event.start:
-            joined[at] = joined[at]._replace(end=event.end)
-            continue
-        else:
+        if event.hook == "secondary_tlbs":
+            at = last.get(event.subscription)
+            if at is not None and joined[at].end <= event.start:
+                joined[at] = joined[at]._replace(end=event.end)
+                continue
             last[event.subscription] = len(joined)
+        elif event.hook not in _ANY_TIME:
+            last = {}
         joined.append(event)
     return joined
 

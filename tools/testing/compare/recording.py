@@ -70,8 +70,13 @@ def corpus(vm, tests):
     for test in tests:
         end = vm.run(f"exec {compare_programs.RECORDED} {test.command}", _TEST_TIMEOUT)
         output, _, _ = end.output.partition("\nrecord\n")
-        found[test.id] = End(tap.results(output), records.recorded(test.id, end.output),
-                             end.output)
+        verdicts = tap.results(output)
+        try:
+            record = records.recorded(test.id, end.output)
+        except records.RecordError as error:
+            record = records.Program(test.id)
+            verdicts[str(error)] = "fail"
+        found[test.id] = End(verdicts, record, end.output)
     return found
 
 

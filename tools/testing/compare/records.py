@@ -14,6 +14,7 @@ import project
 _UAPI = project.TOP / "tools/testing/selftests/mmu_notifier/driver/mmu_notifier_test_uapi.h"
 _BASE, _WINDOW = 0x100000000000, 64 << 20
 _PAGE = 4096
+_EVERYTHING = 1 << 63
 _EVENTS = ("unmap", "clear", "protect", "protect_page", "soft_dirty", "release", "migrate",
            "exclusive")
 _OF_RANGES = ("range_start", "range_end", "invalidate", "invalidate_start", "invalidate_finish")
@@ -72,7 +73,7 @@ class Event(NamedTuple):
 
 
 def _span(start, end):
-    return "[everything)" if end - start >= 1 << 63 else f"[{_page(start)}, {_page(end)})"
+    return "[everything)" if end - start >= _EVERYTHING else f"[{_page(start)}, {_page(end)})"
 
 
 def _page(address):
@@ -151,7 +152,8 @@ def _event(text, session):
 def _with_threads_numbered(program):
     """Threads in the order of their birth, where it is settled which of them it is.
 
-    Who frees is the core's own matter; and of a process's threads any may be the last to exit.
+    Who frees is the core's own matter; and of a process's threads any may be the last to exit, and
+    give all of its memory back.
     """
     settled = [event for step in program.steps for event in step.events if _is_settled(step, event)]
     number = {thread: index for index, thread in
@@ -163,4 +165,5 @@ def _with_threads_numbered(program):
 
 
 def _is_settled(step, event):
-    return event.hook != "free" and step.name != END
+    everything = event.hook != "secondary_tlbs" and event.end - event.start >= _EVERYTHING
+    return event.hook not in ("free", "release") and not everything and step.name != END

@@ -81,6 +81,7 @@ class Reading(unittest.TestCase):
     def test_a_test_of_the_corpus(self):
         program = records.recorded("zap.free", "ok 1\nrecord\n! 1 0 0 0 1 0 0 1 9 0 0 ff\n")
         self.assertEqual(["release"], [event.hook for event in program.events])
+        self.assertEqual([-1], [event.thread for event in program.events])
 
 
 class Comparing(unittest.TestCase):
@@ -150,6 +151,19 @@ class Comparing(unittest.TestCase):
                         for slot in (6, 7))
         self.assertTrue(of(RECORD.replace(lines, short)))
         self.assertTrue(of(RECORD.replace(lines, lines + lines)))
+
+    def test_flushes_with_a_hole_between_are_one(self):
+        start, first, returned, rest, whole = (
+            "! 1 4 0 1 1 0 0 1 240 0 100000200000 100000209000\n",
+            "! 6 6 0 0 0 0 0 1 240 0 100000200000 100000201000\n",
+            "! 9 12 0 5 0 0 0 0 241 0 0 0\n",
+            "! 6 6 0 0 0 0 0 1 240 0 100000204000 100000205000\n",
+            "! 6 6 0 0 0 0 0 1 240 0 100000200000 100000205000\n")
+        head = "program 0\nsession 0\nstep 0\n"
+        for two, one, same in ((first + returned + rest, whole + returned, True),
+                               (first + start + rest, whole + start, False)):
+            c, rust = (records.programs(head + text + "done\n") for text in (two, one))
+            self.assertEqual(same, not difference.of_programs(c, rust), two)
 
     def test_another_program(self):
         self.assertTrue(of(RECORD.replace("program 7", "program 8")))

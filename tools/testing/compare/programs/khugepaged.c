@@ -105,6 +105,9 @@ void khugepaged_sleeps(void)
 			fprintf(stderr, "khugepaged does not look at the memory and go to sleep\n");
 			exit(127);
 		}
+		/* It was about to sleep when it was woken. */
+		if (sleeps() && full_scans() == before)
+			wake();
 		sched_yield();
 	}
 }
