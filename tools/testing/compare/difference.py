@@ -82,11 +82,14 @@ def _with_flushes_joined(events):
     for event in events:
         if event.hook == "secondary_tlbs":
             at = last.get(event.subscription)
-            if at is not None and joined[at].end <= event.start:
+            if at is not None and joined[at].end <= event.start and \
+                    joined[at]._replace(start=0, end=0) == event._replace(start=0, end=0):
                 joined[at] = joined[at]._replace(end=event.end)
                 continue
             last[event.subscription] = len(joined)
-        elif event.hook not in _ANY_TIME:
+        elif event.hook in _ANY_TIME:
+            last.pop(event.subscription, None)
+        else:
             last = {}
         joined.append(event)
     return joined

@@ -82,6 +82,8 @@ def corpus(vm, tests):
 
 def random_programs(vm, seed, first, count, left_out=()):
     """Runs the random programs `first` and on; returns their records and what was printed."""
+    # A test that was killed leaves its settings.
+    vm.run(f"set -e\n{_QUIET}", check=True)
     found, printed = [], []
     for begin in range(first, first + count, _BATCH):
         number = min(_BATCH, first + count - begin)

@@ -29,6 +29,8 @@ def _hooks():
 HOOKS = _hooks()
 # The last step of a random program: its process exits.
 END = "end"
+# The one step of a test of the corpus, in which its process exits as well.
+WHOLE = "all"
 
 
 class RecordError(Exception):
@@ -139,7 +141,7 @@ def recorded(name, text):
     if lost := re.search(r"^lost (\d+)$", text, re.M):
         raise RecordError(f"{name} lost {lost[1]} events")
     events = [_event(line[2:], 0) for line in text.splitlines() if line.startswith("! ")]
-    return _with_threads_numbered(Program(name, [Step("all", [], events)]))
+    return _with_threads_numbered(Program(name, [Step(WHOLE, [], events)]))
 
 
 def _event(text, session):
@@ -165,5 +167,7 @@ def _with_threads_numbered(program):
 
 
 def _is_settled(step, event):
-    everything = event.hook != "secondary_tlbs" and event.end - event.start >= _EVERYTHING
-    return event.hook not in ("free", "release") and not everything and step.name != END
+    exits = event.hook == "release" or (event.hook in _OF_RANGES and
+                                        event.end - event.start >= _EVERYTHING and
+                                        _EVENTS[event.event] in ("unmap", "release"))
+    return event.hook != "free" and step.name != END and not (step.name == WHOLE and exits)

@@ -2,8 +2,9 @@
 """What differs in a guest's file system, packages and kernel between two moments."""
 
 # What apt, dpkg and the machine itself write for any package, and what the tests put there.
-_ANYWAY = ("/var/log", "/var/cache", "/var/backups", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd",
-           "/var/tmp", "/root", "/tmp", "/run", "/proc", "/sys", "/dev", "/usr/lib/modules/*/modules.*")
+_ANYWAY = ("/var/log", "/var/cache", "/var/backups", "/var/lib/apt", "/var/lib/dpkg",
+           "/var/lib/systemd", "/var/tmp", "/root", "/tmp", "/run", "/proc", "/sys", "/dev",
+           "/usr/lib/modules/*/modules.*")
 _INDEX = "cd /usr/lib/modules && sha256sum */modules.*"
 _KERNEL = ("ls /sys/kernel/livepatch; cut -d' ' -f1 /proc/modules | grep mmu_notifier;"
            " cat /sys/kernel/tracing/enabled_functions; true")

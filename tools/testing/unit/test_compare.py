@@ -160,8 +160,12 @@ class Comparing(unittest.TestCase):
             "! 6 6 0 0 0 0 0 1 240 0 100000204000 100000205000\n",
             "! 6 6 0 0 0 0 0 1 240 0 100000200000 100000205000\n")
         head = "program 0\nsession 0\nstep 0\n"
+        own = returned.replace("! 9", "! 6").replace(" 241 ", " 240 ")
         for two, one, same in ((first + returned + rest, whole + returned, True),
-                               (first + start + rest, whole + start, False)):
+                               (first + start + rest, whole + start, False),
+                               (first + own + rest, first + rest + own, False),
+                               (start + first + rest.replace(" 240 ", " 241 "),
+                                start + first + rest, False)):
             c, rust = (records.programs(head + text + "done\n") for text in (two, one))
             self.assertEqual(same, not difference.of_programs(c, rust), two)
 

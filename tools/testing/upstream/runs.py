@@ -67,7 +67,7 @@ def _long(command, *arguments, **more):
 
 _SCANS = "it counts what ksmd has merged after two scans, the first of which may be an old one"
 
-_REAPS = "the child that it reaps may just have released its memory"
+_REAPS = "the child that it reaps may have released its list already: then nobody is called"
 
 
 def _ksm(arguments, name, **more):
