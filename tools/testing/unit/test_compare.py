@@ -82,6 +82,12 @@ class Reading(unittest.TestCase):
         program = records.recorded("zap.free", "ok 1\nrecord\n! 1 0 0 0 1 0 0 1 9 0 0 ff\n")
         self.assertEqual(["release"], [event.hook for event in program.events])
         self.assertEqual([-1], [event.thread for event in program.events])
+        everything = "! 1 4 0 {} 1 0 0 1 9 0 0 ffffffffffffffff\n"
+        for event, thread in (("0", -1), ("4", 0), ("5", -1)):
+            program = records.recorded("x", "ok 1\nrecord\n" + everything.format(event))
+            self.assertEqual([thread], [event.thread for event in program.events])
+        record = "program 0\nsession 0\nstep 0\n! 1 0 0 0 1 0 0 1 9 0 0 ff\ndone\n"
+        self.assertEqual([0], [event.thread for event in records.programs(record)[0].events])
 
 
 class Comparing(unittest.TestCase):

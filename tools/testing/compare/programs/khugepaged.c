@@ -95,10 +95,11 @@ static bool sleeps(void)
 
 void khugepaged_sleeps(void)
 {
-	unsigned long before = full_scans();
 	time_t end = time(NULL) + SECONDS;
+	unsigned long before;
 
 	enlist();
+	before = full_scans();
 	wake();
 	while (full_scans() == before || !sleeps()) {
 		if (time(NULL) > end) {
