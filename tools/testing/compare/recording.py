@@ -29,9 +29,9 @@ _BATCH = 100
 # Of what a program said when it failed.
 _SAID = 200
 
-# Nobody is to look at memory of his own accord: khugepaged looks at all before a test and before each
-# batch of random programs, and then sleeps (programs/khugepaged.h), but not when it finds no huge
-# page. And threads are numbered by their ids, which must not wrap.
+# Nobody is to look at memory of his own accord: khugepaged looks at all before a test and before
+# each batch of random programs, and then sleeps (programs/khugepaged.h), but not when it finds no
+# huge page. And threads are numbered by their ids, which must not wrap.
 _QUIET = """
 echo 0 > /sys/kernel/mm/ksm/run
 echo 4000000000 > /sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs
